@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One market or own-flow event, 64 bytes: one cache line.
+use crate::codes;
+use bytemuck::{Pod, Zeroable};
+
+codes! {
+    /// What an event says. The unit of `size` is the instrument's quantity unit.
+    EventKind {
+        /// L3: order `order_id` enters at `price` with `size`.
+        Add = 1 => "ADD",
+        /// L3: order `order_id` now stands at `price` with `size` (the new total, not a change).
+        Modify = 2 => "MODIFY",
+        /// L3: `size` of order `order_id` leaves (the whole order when nothing remains).
+        Cancel = 3 => "CANCEL",
+        /// L3: `size` of the resting order `order_id` is filled; `side` is the resting order's.
+        Execute = 4 => "EXECUTE",
+        /// The book (of `side`, or both where `NONE`) is emptied; a snapshot follows.
+        Clear = 5 => "CLEAR",
+        /// L2: the level at `price` on `side` now holds `size` (0 removes it).
+        Level = 6 => "LEVEL",
+        /// A print of `size` at `price`; `side` is the aggressor's. Never touches the book.
+        Trade = 7 => "TRADE",
+        /// Bar: open; `ts_event` is the start of the bar, `ts_recv` its end.
+        BarOpen = 8 => "BAR_OPEN",
+        /// Bar: high.
+        BarHigh = 9 => "BAR_HIGH",
+        /// Bar: low.
+        BarLow = 10 => "BAR_LOW",
+        /// Bar: close; `size` is the volume; carries the LAST flag.
+        BarClose = 11 => "BAR_CLOSE",
+        /// Trading phase changes to `Phase` code `aux`.
+        Status = 12 => "STATUS",
+        /// Own order sent: `order_id` is the client order id, `aux` = strategy << 32 | account.
+        OwnOrder = 13 => "OWN_ORDER",
+        /// Own fill: fields as `OwnOrder`.
+        OwnExecution = 14 => "OWN_EXECUTION",
+        /// Sentiment: `price` is the score in 1e-9 (-1 to 1), `size` the number of items.
+        Sentiment = 15 => "SENTIMENT",
+        /// Feed heartbeat: nothing changed, the channel is alive.
+        Heartbeat = 16 => "HEARTBEAT",
+    }
+}
+
+/// Bits of [`Event::flags`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EventFlags(pub u16);
+
+impl EventFlags {
+    /// Last record of one venue event: the book may be read after it.
+    pub const LAST: u16 = 1;
+    /// Part of a snapshot: builds the book, counts as no flow.
+    pub const SNAPSHOT: u16 = 2;
+    /// Messages before this one are missing (`sequence_gap`).
+    pub const GAP: u16 = 4;
+    /// A modify or cancel that a fill caused: changes the book, counts as no flow.
+    pub const CAUSED_BY_FILL: u16 = 8;
+    /// Counts as flow but does not touch the book (another record of the feed does).
+    pub const INFORMATIVE: u16 = 16;
+    /// A level change already counted by an informative record: changes the book, counts as no flow.
+    pub const DERIVED: u16 = 32;
+    /// The aggressor side was inferred (tick rule), not given by the feed.
+    pub const SIDE_INFERRED: u16 = 64;
+}
+
+/// One event as recorded, journalled and streamed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Event {
+    /// When it happened at the venue, ns UTC.
+    pub ts_event: i64,
+    /// When it was captured here, ns UTC.
+    pub ts_recv: i64,
+    /// The venue's order id (L3), else what the kind says, else 0.
+    pub order_id: u64,
+    /// Price in 1e-9.
+    pub price: i64,
+    /// Size in the instrument's quantity unit.
+    pub size: i64,
+    /// The venue's sequence number, 0 where it has none.
+    pub sequence: u64,
+    /// Depends on the kind.
+    pub aux: u64,
+    /// Our instrument id.
+    pub instrument_id: u32,
+    /// [`EventKind`] code.
+    pub kind: u8,
+    /// [`crate::Side`] code.
+    pub side: u8,
+    /// [`EventFlags`] bits.
+    pub flags: u16,
+}
+
+impl Event {
+    /// True where every bit of `bits` is set.
+    #[must_use]
+    pub const fn has(&self, bits: u16) -> bool {
+        self.flags & bits == bits
+    }
+}
+
+const _: () = assert!(core::mem::size_of::<Event>() == 64);

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Words: value types, code sets, units, errors and the configuration.
+
+Reads nothing of ours but the native layouts; every other room speaks in these words.
+Never computes, stores or sends anything.
+"""
+
+from pretrade.domain.codes import Action, EventFlag, EventKind, FeedState, OrderType, Phase, ReasonCode, Side, Tier, TimeInForce, Unit, Verdict
+from pretrade.domain.errors import PretradeError
+from pretrade.domain.layouts import DECISION_DTYPE, EVENT_DTYPE, LIMITS_DTYPE, ORDER_DTYPE, QUOTES_DTYPE
+
+__all__ = [
+    "DECISION_DTYPE",
+    "EVENT_DTYPE",
+    "LIMITS_DTYPE",
+    "ORDER_DTYPE",
+    "QUOTES_DTYPE",
+    "Action",
+    "EventFlag",
+    "EventKind",
+    "FeedState",
+    "OrderType",
+    "Phase",
+    "PretradeError",
+    "ReasonCode",
+    "Side",
+    "Tier",
+    "TimeInForce",
+    "Unit",
+    "Verdict",
+]
