@@ -6,8 +6,10 @@ Never computes, stores or sends anything.
 """
 
 from pretrade.domain.codes import Action, EventFlag, EventKind, FeedState, OrderType, Phase, ReasonCode, Side, Tier, TimeInForce, Unit, Verdict
+from pretrade.domain.config import Config, Instrument
 from pretrade.domain.errors import PretradeError
 from pretrade.domain.layouts import DECISION_DTYPE, EVENT_DTYPE, LIMITS_DTYPE, ORDER_DTYPE, QUOTES_DTYPE
+from pretrade.domain.session import Session, SessionDate, SessionPhase
 
 __all__ = [
     "DECISION_DTYPE",
@@ -16,13 +18,18 @@ __all__ = [
     "ORDER_DTYPE",
     "QUOTES_DTYPE",
     "Action",
+    "Config",
     "EventFlag",
     "EventKind",
     "FeedState",
+    "Instrument",
     "OrderType",
     "Phase",
     "PretradeError",
     "ReasonCode",
+    "Session",
+    "SessionDate",
+    "SessionPhase",
     "Side",
     "Tier",
     "TimeInForce",

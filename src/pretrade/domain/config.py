@@ -1,0 +1,410 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One TOML file read into frozen dataclasses; unknown keys are refused with the nearest valid name."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import tomllib
+import types
+import typing
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final, Self
+
+from pretrade._native import domain as _native
+from pretrade.domain.codes import Phase
+from pretrade.domain.errors import ConfigError
+from pretrade.domain.session import Session, SessionDate, SessionPhase
+
+_T = typing.TypeVar("_T")
+
+PRICE_SCALE: Final = 1_000_000_000
+UNLIMITED: Final = 2**63 - 1
+UNLIMITED_U32: Final = 2**32 - 1
+STANDOFF_OFF: Final = -(2**31)
+PARAMETERS: Final[dict[str, int]] = dict(_native.PARAMETERS)
+_U32 = frozenset(PARAMETERS) - {"max_order_quantity", "max_order_notional", "position_max_long", "position_max_short", "passive_standoff_ticks"}
+_FLOAT = frozenset({"order_error_hold", "order_error_reject", "impact_budget_bps"})
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """One tradable instrument.
+
+    ``tick_size`` and ``lot_size`` are in 1e-9 price units and quantity units; ``value_per_tick_lot`` is money at
+    ``money_exponent`` per tick and lot, with multiplier and currency folded in.
+    """
+
+    instrument_id: int
+    symbol: str
+    venue: str
+    tick_size: int
+    session: str
+    lot_size: int = 1
+    quantity_exponent: int = 0
+    currency: str = "USD"
+    money_exponent: int = -4
+    value_per_tick_lot: int = 1
+    allow_negative_price: bool = False
+    adv: int = 0
+    static: dict[str, int | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotConfig:
+    """How feature rows are closed."""
+
+    interval_ms: int = 100
+    depth_levels: int = 10
+    stale_after_ms: int = 5_000
+    depth_window_ticks: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class AnomalyConfig:
+    """Budgets (events per instrument-day of 6.5 h) and score cuts."""
+
+    budget_elevated: float = 0.5
+    budget_high: float = 0.05
+    event_gap_s: float = 60.0
+    cut_elevated: float = 0.05
+    cut_high: float = 0.20
+    cut_critical: float = 0.95
+    smoothing_rows: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceConfig:
+    """What the book itself must show before a score may reach HIGH or CRITICAL."""
+
+    high_depth: float = 0.35
+    high_imbalance: float = 0.35
+    high_hold_s: float = 0.5
+    critical_depth: float = 0.25
+    critical_imbalance: float = 0.30
+    critical_move_pct: float = 0.3
+    critical_move_sigmas: float = 40.0
+    median_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class TierAction:
+    """What one tier does to the static limits; factors in (0, 1], stand-off in ticks or ``None`` for unchanged."""
+
+    order_quantity_factor: float = 1.0
+    notional_factor: float = 1.0
+    position_factor: float = 1.0
+    collar_factor: float = 1.0
+    drift_factor: float = 1.0
+    rate_factor: float = 1.0
+    concentration_factor: float = 1.0
+    margin_factor: float = 1.0
+    velocity_factor: float = 1.0
+    loss_factor: float = 1.0
+    standoff_ticks: int | None = None
+    depth_share_factor: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class TiersConfig:
+    """Actions per tier."""
+
+    normal: TierAction = field(default_factory=TierAction)
+    elevated: TierAction = field(default_factory=TierAction)
+    high: TierAction = field(default_factory=TierAction)
+    critical: TierAction = field(default_factory=TierAction)
+
+
+@dataclass(frozen=True, slots=True)
+class HysteresisConfig:
+    """How slowly limits loosen."""
+
+    dwell_elevated_s: float = 10.0
+    dwell_high_s: float = 30.0
+    exit_ratio: float = 0.6
+    ramp_s: float = 10.0
+    ramp_steps_per_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class GateConfig:
+    """Staleness deadlines and fallback (``controls`` 4.3)."""
+
+    t1_ms: int = 1_000
+    t2_ms: int = 60_000
+    fallback_factor: float = 0.5
+    fallback_standoff_ticks: int = 5
+    reference_ttl_ms: int = 1_000
+    stale_order_ms: int = 5_000
+    duplicate_window_ms: int = 50
+    duplicate_count: int = 5
+    open_orders_max: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsConfig:
+    """Where alarms go beside the journal."""
+
+    webhook_url: str | None = None
+    timeout_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account the gate knows; numbers at account level."""
+
+    account_id: int
+    name: str
+    max_order_quantity: int = UNLIMITED
+    position_max: int = UNLIMITED
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole configuration; ``hash`` is the SHA-256 of the file it came from.
+
+    Examples
+    --------
+    >>> config = Config.load()
+    >>> config.instrument("ES").tick_size
+    250000000
+    """
+
+    instruments: tuple[Instrument, ...]
+    sessions: dict[str, Session]
+    static: dict[str, int | float]
+    floor: dict[str, int | float]
+    accounts: tuple[Account, ...] = ()
+    snapshot: SnapshotConfig = field(default_factory=SnapshotConfig)
+    anomaly: AnomalyConfig = field(default_factory=AnomalyConfig)
+    evidence: EvidenceConfig = field(default_factory=EvidenceConfig)
+    tiers: TiersConfig = field(default_factory=TiersConfig)
+    hysteresis: HysteresisConfig = field(default_factory=HysteresisConfig)
+    gate: GateConfig = field(default_factory=GateConfig)
+    alerts: AlertsConfig = field(default_factory=AlertsConfig)
+    hash: str = ""
+
+    @classmethod
+    def load(cls, path: Path | str | None = None) -> Self:
+        """Read a configuration file.
+
+        Parameters
+        ----------
+        path
+            TOML file; the packaged ``default.toml`` when ``None``.
+
+        Raises
+        ------
+        ConfigError
+            If the file cannot be read or parsed, a key is unknown, or a value is of the wrong type or out of range.
+        """
+        try:
+            raw = resources.files("pretrade.domain").joinpath("default.toml").read_bytes() if path is None else Path(path).read_bytes()
+        except OSError as e:
+            raise ConfigError(f"configuration {path} cannot be read: {e.strerror}") from e
+        where = "default.toml" if path is None else str(path)
+        try:
+            table = tomllib.loads(raw.decode("utf-8"), parse_float=Decimal)
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+            raise ConfigError(f"{where} is not valid TOML: {e}") from e
+        return cls._from_table(table, where, hashlib.sha256(raw).hexdigest())
+
+    @classmethod
+    def _from_table(cls, table: dict[str, Any], where: str, digest: str) -> Self:
+        known = {"instrument", "session", "account", "static", "floor", "snapshot", "anomaly", "evidence", "tiers", "hysteresis", "gate", "alerts"}
+        _refuse_unknown(table, known, where)
+        sessions = {s.name: s for s in (_session(t, f"{where} [[session]]") for t in table.get("session", []))}
+        instruments = tuple(_instrument(t, f"{where} [[instrument]]") for t in table.get("instrument", []))
+        if not instruments:
+            raise ConfigError(f"{where} names no [[instrument]]; at least one is needed")
+        _refuse_duplicates(instruments, sessions, where)
+        static = parameters(table.get("static", {}), f"{where} [static]")
+        missing = sorted(set(PARAMETERS) - set(static))
+        if missing:
+            raise ConfigError(f'{where} [static] lacks {", ".join(missing)}; an absent limit is invalid, none is written as "unlimited" or "off"')
+        return cls(
+            instruments=instruments,
+            sessions=sessions,
+            static=static,
+            floor=parameters(table.get("floor", {}), f"{where} [floor]"),
+            accounts=tuple(_read(Account, t, f"{where} [[account]]") for t in table.get("account", [])),
+            snapshot=_read(SnapshotConfig, table.get("snapshot", {}), f"{where} [snapshot]"),
+            anomaly=_read(AnomalyConfig, table.get("anomaly", {}), f"{where} [anomaly]"),
+            evidence=_read(EvidenceConfig, table.get("evidence", {}), f"{where} [evidence]"),
+            tiers=_read(TiersConfig, table.get("tiers", {}), f"{where} [tiers]"),
+            hysteresis=_read(HysteresisConfig, table.get("hysteresis", {}), f"{where} [hysteresis]"),
+            gate=_read(GateConfig, table.get("gate", {}), f"{where} [gate]"),
+            alerts=_read(AlertsConfig, table.get("alerts", {}), f"{where} [alerts]"),
+            hash=digest,
+        )
+
+    def instrument(self, key: str | int) -> Instrument:
+        """Instrument by symbol or id.
+
+        Raises
+        ------
+        ConfigError
+            If there is none.
+        """
+        for instrument in self.instruments:
+            if key in (instrument.symbol, instrument.instrument_id):
+                return instrument
+        known = ", ".join(f"{i.symbol} ({i.instrument_id})" for i in self.instruments)
+        raise ConfigError(f"instrument {key!r} is not in the configuration; it knows {known}")
+
+    def static_of(self, instrument: Instrument) -> dict[str, int | float]:
+        """Static limits of one instrument: the common ones overlaid by its own."""
+        return {**self.static, **instrument.static}
+
+    def with_static_limit(self, max_order_quantity: int) -> Config:
+        """Copy with another static maximum order size, in lots, for every instrument; the hash says so."""
+        if max_order_quantity < 0:
+            raise ConfigError(f"static limit is {max_order_quantity} lots; it must not be negative")
+        instruments = tuple(dataclasses.replace(i, static={**i.static, "max_order_quantity": max_order_quantity}) for i in self.instruments)
+        digest = hashlib.sha256(f"{self.hash} max_order_quantity={max_order_quantity}".encode()).hexdigest()
+        return dataclasses.replace(self, instruments=instruments, hash=digest)
+
+
+def parameters(table: dict[str, Any], where: str) -> dict[str, int | float]:
+    """Limit parameters by name, checked for range; ``"unlimited"`` and ``"off"`` are the only words."""
+    _refuse_unknown(table, set(PARAMETERS), where)
+    return {name: _parameter(name, value, f"{where} {name}") for name, value in table.items()}
+
+
+def _parameter(name: str, value: object, where: str) -> int | float:
+    if name == "passive_standoff_ticks":
+        if value == "off":
+            return STANDOFF_OFF
+        if isinstance(value, int) and not isinstance(value, bool) and -(2**31) < value < 2**31:
+            return value
+        raise ConfigError(f'{where} is {value!r}; it must be whole ticks or "off"')
+    if name in _FLOAT:
+        if value == "unlimited":
+            return 3.0e38
+        if isinstance(value, int | Decimal) and not isinstance(value, bool) and value >= 0:
+            return float(value)
+        raise ConfigError(f'{where} is {value!r}; it must be a number not below 0 or "unlimited"')
+    top = UNLIMITED_U32 if name in _U32 else UNLIMITED
+    if value == "unlimited":
+        return top
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= top:
+        return value
+    raise ConfigError(f'{where} is {value!r}; it must be a whole number from 0 to {top} or "unlimited"')
+
+
+def _instrument(table: dict[str, Any], where: str) -> Instrument:
+    table = dict(table)
+    where = f"{where} {table.get('symbol', '?')}"
+    table["static"] = parameters(table.get("static", {}), f"{where} static")
+    if "tick_size" in table:
+        table["tick_size"] = _scaled(table["tick_size"], PRICE_SCALE, f"{where} tick_size")
+    exponent = table.get("money_exponent", -4)
+    if "value_per_tick_lot" in table and isinstance(exponent, int):
+        table["value_per_tick_lot"] = _scaled(table["value_per_tick_lot"], 10**-exponent, f"{where} value_per_tick_lot")
+    instrument = _read(Instrument, table, where)
+    for name in ("tick_size", "lot_size", "value_per_tick_lot"):
+        if getattr(instrument, name) <= 0:
+            raise ConfigError(f"{where} {name} is {getattr(instrument, name)}; it must be above 0")
+    if not 0 < instrument.instrument_id < 0xFF00_0000:
+        raise ConfigError(f"{where} instrument_id is {instrument.instrument_id}; it must be from 1 to {0xFF00_0000 - 1}")
+    return instrument
+
+
+def _scaled(value: object, scale: int, where: str) -> int:
+    if not isinstance(value, int | Decimal) or isinstance(value, bool):
+        raise ConfigError(f"{where} is {value!r}; it must be a number")
+    scaled = Decimal(value) * scale
+    if scaled != scaled.to_integral_value():
+        raise ConfigError(f"{where} is {value}; it must be a multiple of {Decimal(1) / scale}")
+    return int(scaled)
+
+
+def _session(table: dict[str, Any], where: str) -> Session:
+    _refuse_unknown(table, {"name", "timezone", "phase", "date"}, where)
+    if "name" not in table or "timezone" not in table:
+        raise ConfigError(f"{where} needs name and timezone")
+    where = f"{where} {table['name']}"
+    dates = tuple(SessionDate(_date(d, where), tuple(_phase(p, where) for p in d.get("phases", []))) for d in table.get("date", []))
+    session = Session(str(table["name"]), str(table["timezone"]), tuple(_phase(p, where) for p in table.get("phase", [])), dates)
+    try:
+        session.intervals(0, 1)
+    except (KeyError, ValueError) as e:
+        raise ConfigError(f"{where}: {e}") from e
+    return session
+
+
+def _date(table: dict[str, Any], where: str) -> date:
+    _refuse_unknown(table, {"day", "phases"}, where)
+    if not isinstance(table.get("day"), date):
+        raise ConfigError(f"{where} date.day is {table.get('day')!r}; it must be a date such as 2023-12-25")
+    day: date = table["day"]
+    return day
+
+
+def _phase(table: dict[str, Any], where: str) -> SessionPhase:
+    _refuse_unknown(table, {"start", "end", "phase", "days"}, where)
+    names = [p.name for p in Phase]
+    if table.get("phase") not in names:
+        raise ConfigError(f"{where} phase is {table.get('phase')!r}; it must be one of {', '.join(names)}")
+    days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+    unknown = [d for d in table.get("days", days) if d not in days]
+    if unknown or "start" not in table or "end" not in table:
+        raise ConfigError(f"{where} phase needs start, end and days out of {', '.join(days)}; days {unknown} are unknown")
+    return SessionPhase(str(table["start"]), str(table["end"]), Phase[table["phase"]], tuple(days.index(d) for d in table.get("days", days)))
+
+
+def _refuse_duplicates(instruments: tuple[Instrument, ...], sessions: dict[str, Session], where: str) -> None:
+    for name in ("instrument_id", "symbol"):
+        seen: set[object] = set()
+        for instrument in instruments:
+            value = getattr(instrument, name)
+            if value in seen:
+                raise ConfigError(f"{where} has two instruments with {name} {value}; each must be unique")
+            seen.add(value)
+    for instrument in instruments:
+        if instrument.session not in sessions:
+            raise ConfigError(f"{where} instrument {instrument.symbol} has session {instrument.session!r}; known are {', '.join(sorted(sessions))}")
+
+
+def _refuse_unknown(table: dict[str, Any], known: set[str], where: str) -> None:
+    for key in table:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it knows {', '.join(sorted(known))}"
+            raise ConfigError(f"{where} has an unknown key {key!r}; {hint}")
+
+
+def _read(cls: type[_T], table: dict[str, Any], where: str) -> _T:
+    fields = {f.name: f for f in dataclasses.fields(typing.cast("Any", cls))}
+    _refuse_unknown(table, set(fields), where)
+    hints = typing.get_type_hints(cls)
+    values = {name: _value(hints[name], value, f"{where} {name}") for name, value in table.items()}
+    missing = [
+        f.name for f in fields.values() if f.name not in values and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    ]
+    if missing:
+        raise ConfigError(f"{where} lacks {', '.join(missing)}")
+    return cls(**values)
+
+
+def _value(hint: Any, value: object, where: str) -> object:  # noqa: ANN401 - a type hint may be any typing form
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise ConfigError(f"{where} is {value!r}; it must be a table")
+        return _read(typing.cast("type[object]", hint), value, where)
+    allowed = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if float in allowed and isinstance(value, int | Decimal) and not isinstance(value, bool):
+        number = float(value)
+        if number < 0 or number != number or number in (float("inf"),):
+            raise ConfigError(f"{where} is {value}; it must be finite and not below 0")
+        return number
+    for kind in allowed:
+        plain = typing.get_origin(kind) or kind
+        if isinstance(plain, type) and isinstance(value, plain) and not (plain is int and isinstance(value, bool)):
+            return value
+    raise ConfigError(f"{where} is {value!r}; it must be of type {hint}")
