@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The shared-memory ring in front of a gate journal: one producer (the gate), one consumer (the copier).
+//!
+//! It survives the gate's death. The producer does not fence its streaming stores: a record counts only when its
+//! sequence number and checksum are right, so the consumer simply does not see one that is still on its way.
+use crate::error::{JournalError, JournalErrorKind};
+use crate::record::{GateJournalRecord, RECORD};
+use bytemuck::{Pod, Zeroable};
+use pretrade_shm::Mapping;
+use pretrade_shm::clock::{ClockDomain, domain_text};
+use pretrade_shm::crc::crc32c;
+use pretrade_shm::header::BYTE_ORDER_MARK;
+use pretrade_shm::memory::{prefetch_for_write, stream_words};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// First word of a ring file.
+pub const RING_MAGIC: u64 = u64::from_le_bytes(*b"PTGRING\0");
+/// Version of the header and record.
+pub const RING_VERSION: u32 = 1;
+const PAGE_WORDS: usize = 512;
+const RECORD_WORDS: usize = RECORD / 8;
+
+/// Header page of a ring; head and tail on lines of their own.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub struct RingHeader {
+    /// [`RING_MAGIC`].
+    pub magic: u64,
+    /// [`RING_VERSION`].
+    pub version: u32,
+    /// Byte order mark.
+    pub byte_order: u32,
+    /// Records the ring holds, a power of two.
+    pub capacity: u64,
+    /// Gateway row.
+    pub gateway: u32,
+    /// CRC32C of this line with the field zero.
+    pub header_crc: u32,
+    /// Boot id, or simulation run id.
+    pub clock_domain: [u8; 16],
+    /// Zero.
+    pub spare: [u64; 2],
+    /// Sequence of the newest record written.
+    pub head: u64,
+    /// Process that wrote it.
+    pub producer_pid: u64,
+    /// Zero.
+    pub spare_1: [u64; 6],
+    /// Sequence of the newest record durable on disk.
+    pub tail: u64,
+    /// Not zero once the copier stopped for good: no further record becomes durable.
+    pub failed: u64,
+    /// Zero.
+    pub spare_2: [u64; 6],
+}
+
+const HEAD: usize = core::mem::offset_of!(RingHeader, head) / 8;
+const TAIL: usize = core::mem::offset_of!(RingHeader, tail) / 8;
+const FAILED: usize = core::mem::offset_of!(RingHeader, failed) / 8;
+const PRODUCER: usize = core::mem::offset_of!(RingHeader, producer_pid) / 8;
+
+/// A mapped ring.
+#[derive(Debug)]
+pub struct Ring {
+    map: Mapping,
+    mask: u64,
+}
+
+impl Ring {
+    /// Makes a ring whose next record is `last_sequence + 1`; every page is touched.
+    ///
+    /// # Errors
+    /// When there is no room, or the capacity is no power of two.
+    pub fn create(path: &Path, capacity: u64, gateway: u16, domain: &ClockDomain, last_sequence: u64) -> Result<Self, JournalError> {
+        if !capacity.is_power_of_two() {
+            return Err(JournalError::new(path, JournalErrorKind::Refused, format!("capacity {capacity} is no power of two")));
+        }
+        let mut header = RingHeader::zeroed();
+        (header.magic, header.version, header.byte_order) = (RING_MAGIC, RING_VERSION, BYTE_ORDER_MARK);
+        (header.capacity, header.gateway, header.clock_domain) = (capacity, u32::from(gateway), *domain);
+        header.header_crc = line_crc(&header);
+        (header.head, header.tail) = (last_sequence, last_sequence);
+        let length = PAGE_WORDS * 8 + capacity as usize * RECORD;
+        let map = Mapping::create(path, length, |map| {
+            for (word, value) in map.words().iter().zip(bytemuck::cast_slice::<_, u64>(std::slice::from_ref(&header))) {
+                word.store(*value, Ordering::Relaxed);
+            }
+            for word in map.words()[PAGE_WORDS..].iter().step_by(PAGE_WORDS) {
+                word.store(0, Ordering::Relaxed);
+            }
+            Ok(())
+        })?;
+        Ok(Ring { map, mask: capacity - 1 })
+    }
+
+    /// Opens a ring left by a process, alive or dead.
+    ///
+    /// # Errors
+    /// When it is absent, of another layout, another gateway or a foreign clock domain.
+    pub fn open(path: &Path, gateway: u16, domain: &ClockDomain, is_writable: bool) -> Result<Self, JournalError> {
+        let map = Mapping::open(path, is_writable)?;
+        let mut header = RingHeader::zeroed();
+        for (value, word) in bytemuck::cast_slice_mut::<_, u64>(std::slice::from_mut(&mut header)).iter_mut().zip(map.words()) {
+            *value = word.load(Ordering::Acquire);
+        }
+        let refuse = |problem: String| Err(JournalError::new(path, JournalErrorKind::Refused, problem));
+        if (header.magic, header.version, header.byte_order) != (RING_MAGIC, RING_VERSION, BYTE_ORDER_MARK) {
+            return refuse(format!("is no ring of version {RING_VERSION}: magic {:#018x}, version {}", header.magic, header.version));
+        }
+        if header.header_crc != line_crc(&header) {
+            return refuse(format!("header checksum is {:#010x}; its bytes give {:#010x}", header.header_crc, line_crc(&header)));
+        }
+        let length = (PAGE_WORDS * 8) as u64 + header.capacity * RECORD as u64;
+        if !header.capacity.is_power_of_two() || (map.length() as u64) < length {
+            return refuse(format!("size is {} bytes; {} records need {length}", map.length(), header.capacity));
+        }
+        if header.gateway != u32::from(gateway) {
+            return refuse(format!("belongs to gateway {}; this is gateway {gateway}", header.gateway));
+        }
+        if header.clock_domain != *domain {
+            return refuse(format!("clock domain is {}; this process lives in {}", domain_text(&header.clock_domain), domain_text(domain)));
+        }
+        Ok(Ring { map, mask: header.capacity - 1 })
+    }
+
+    /// Takes the producer's lock; `false` when another process holds it.
+    ///
+    /// # Errors
+    /// When the file cannot be locked.
+    pub fn try_lock(&self) -> Result<bool, JournalError> {
+        let locked = self.map.try_lock()?;
+        if locked {
+            self.map.words()[PRODUCER].store(u64::from(std::process::id()), Ordering::Relaxed);
+        }
+        Ok(locked)
+    }
+
+    /// Sequence of the newest record.
+    #[inline]
+    #[must_use]
+    pub fn head(&self) -> u64 {
+        self.map.words()[HEAD].load(Ordering::Acquire)
+    }
+
+    /// Sequence of the newest durable record.
+    #[inline]
+    #[must_use]
+    pub fn tail(&self) -> u64 {
+        self.map.words()[TAIL].load(Ordering::Acquire)
+    }
+
+    /// True once the copier stopped for good.
+    #[inline]
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.map.words()[FAILED].load(Ordering::Acquire) != 0
+    }
+
+    /// Records the ring holds.
+    #[must_use]
+    pub fn capacity(&self) -> u64 {
+        self.mask + 1
+    }
+
+    /// The record's place.
+    #[inline]
+    fn place(&self, sequence: u64) -> &[AtomicU64] {
+        let at = PAGE_WORDS + (sequence.wrapping_sub(1) & self.mask) as usize * RECORD_WORDS;
+        &self.map.words()[at..at + RECORD_WORDS]
+    }
+
+    /// Asks for the place of the record after `sequence`. Useless before streaming stores; for cached ones.
+    #[inline]
+    pub fn prefetch_next(&self, sequence: u64) {
+        prefetch_for_write(&self.place(sequence + 1)[0]);
+    }
+
+    /// Writes a sealed record with streaming stores and publishes it. One producer; the caller has checked for room.
+    #[inline]
+    pub fn push(&self, record: &GateJournalRecord) {
+        stream_words(self.place(record.sequence), record.as_words());
+        self.map.words()[HEAD].store(record.sequence, Ordering::Release);
+    }
+
+    /// The record with this sequence number, `None` while it is not (or no longer) there whole.
+    #[must_use]
+    pub fn get(&self, sequence: u64) -> Option<GateJournalRecord> {
+        let mut record = GateJournalRecord::zeroed();
+        for (value, word) in bytemuck::cast_slice_mut::<_, u64>(std::slice::from_mut(&mut record)).iter_mut().zip(self.place(sequence)) {
+            *value = word.load(Ordering::Relaxed);
+        }
+        (record.sequence == sequence && record.is_intact()).then_some(record)
+    }
+
+    /// Raises the head to the last whole record: the producer may have died between record and head, or before the
+    /// head's last record was whole. Only for a new producer that holds the lock. Returns the head.
+    pub fn recover_head(&self) -> u64 {
+        let mut head = self.tail();
+        while head - self.tail() < self.capacity() && self.get(head + 1).is_some() {
+            head += 1;
+        }
+        self.map.words()[HEAD].store(head, Ordering::Release);
+        head
+    }
+
+    pub(crate) fn set_tail(&self, sequence: u64) {
+        self.map.words()[TAIL].store(sequence, Ordering::Release);
+    }
+
+    pub(crate) fn set_failed(&self) {
+        self.map.words()[FAILED].store(1, Ordering::Release);
+    }
+
+    pub(crate) fn clear_failed(&self) {
+        self.map.words()[FAILED].store(0, Ordering::Release);
+    }
+}
+
+fn line_crc(header: &RingHeader) -> u32 {
+    let covered = RingHeader { header_crc: 0, ..*header };
+    crc32c(&bytemuck::bytes_of(&covered)[..64])
+}

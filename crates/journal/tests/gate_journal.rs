@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Ring, copier, fold and verification of the gate journal.
+use pretrade_journal::error::JournalErrorKind;
+use pretrade_journal::{GateJournal, GateJournalOptions, GateJournalReader, GateJournalRecord, RecordKind, verify_gate_journal};
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+const DOMAIN: [u8; 16] = [3; 16];
+
+fn place(name: &str) -> GateJournalOptions {
+    let directory = std::env::temp_dir().join(format!("pretrade-gate-journal-{}-{name}", std::process::id()));
+    let _ = fs::remove_dir_all(&directory);
+    fs::create_dir_all(&directory).unwrap();
+    GateJournalOptions { capacity: 64, ..GateJournalOptions::new(&directory.join("ring"), &directory.join("disk"), 2, DOMAIN) }
+}
+
+fn read_all(options: &GateJournalOptions) -> Vec<GateJournalRecord> {
+    let mut records = Vec::new();
+    GateJournalReader::open(options).unwrap().read(&mut records, usize::MAX).unwrap();
+    records
+}
+
+fn fill(journal: &mut GateJournal, count: u64) {
+    for i in 0..count {
+        while journal.append(RecordKind::Order, i as i64, 7, &[i, i * i]).is_none() {
+            assert!(journal.flush());
+        }
+    }
+}
+
+fn copy(path: &Path) -> PathBuf {
+    let to = path.with_extension("copy");
+    fs::copy(path, &to).unwrap();
+    to
+}
+
+#[test]
+fn every_record_is_read_back_from_disk_and_ring_in_order() {
+    let options = place("order");
+    let mut journal = GateJournal::open(&options).unwrap();
+    fill(&mut journal, 1000);
+    assert!(journal.flush());
+    assert_eq!((journal.head(), journal.durable()), (1000, 1000));
+    assert_eq!(journal.append(RecordKind::Decision, 1, 2, &[5]), Some(1001));
+    let seen = read_all(&options);
+    assert_eq!(seen.len(), 1001);
+    assert!(seen.iter().enumerate().all(|(i, r)| r.sequence == i as u64 + 1 && r.gateway == 2));
+    assert_eq!((seen[500].payload[0], seen[500].payload[1], seen[500].words), (500, 250_000, 2));
+    let found = verify_gate_journal(&options.disk).unwrap();
+    assert_eq!((found.problem_count, found.records >= 1000), (0, true), "{:?}", found.problems);
+}
+
+#[test]
+fn a_reopened_journal_goes_on_where_it_ended() {
+    let options = place("reopened");
+    fill(&mut GateJournal::open(&options).unwrap(), 10);
+    let mut journal = GateJournal::open(&options).unwrap();
+    assert_eq!(journal.append(RecordKind::Start, 0, 0, &[]), Some(11));
+    drop(journal);
+    fs::remove_file(&options.ring).unwrap(); // a reboot empties /dev/shm
+    let mut journal = GateJournal::open(&options).unwrap();
+    assert_eq!(journal.append(RecordKind::Start, 0, 0, &[]), Some(12));
+    assert!(journal.flush());
+    assert_eq!(read_all(&options).len(), 12);
+    assert_eq!(verify_gate_journal(&options.disk).unwrap().problem_count, 0);
+}
+
+#[test]
+fn a_full_ring_takes_nothing_and_says_so() {
+    let options = place("full");
+    let mut journal = GateJournal::open(&options).unwrap();
+    let mut written = 0;
+    while journal.append(RecordKind::Order, 0, 0, &[written]).is_some() {
+        written += 1;
+        if written > 1_000_000 {
+            return; // a copier this fast never lets the ring fill
+        }
+    }
+    assert!(journal.fill_ppm() <= 1_000_000);
+    assert!(journal.flush());
+    assert_eq!(read_all(&options).len() as u64, written);
+}
+
+#[test]
+fn a_second_gateway_and_a_foreign_clock_are_refused() {
+    let options = place("second");
+    let journal = GateJournal::open(&options).unwrap();
+    assert_eq!(GateJournal::open(&options).unwrap_err().kind, JournalErrorKind::Busy);
+    drop(journal);
+    let foreign = GateJournalOptions { clock_domain: [4; 16], ..options.clone() };
+    assert!(GateJournal::open(&foreign).unwrap_err().to_string().contains("clock domain"));
+    let other = GateJournalOptions { gateway: 3, ..options };
+    assert!(GateJournal::open(&other).unwrap_err().to_string().contains("belongs to gateway 2"));
+}
+
+#[test]
+fn a_disk_behind_the_ring_is_refused() {
+    let options = place("behind");
+    fill(&mut GateJournal::open(&options).unwrap(), 5);
+    fs::remove_file(&options.disk).unwrap();
+    let refused = GateJournal::open(&options).unwrap_err();
+    assert!(refused.to_string().contains("records are missing on disk"), "{refused}");
+}
+
+#[test]
+fn the_last_batch_cut_anywhere_is_completed_from_the_ring_or_sealed() {
+    let options = place("cut");
+    fill(&mut GateJournal::open(&options).unwrap(), 3);
+    let before = fs::metadata(&options.disk).unwrap().len();
+    let mut journal = GateJournal::open(&options).unwrap();
+    fill(&mut journal, 2);
+    drop(journal);
+    let whole = fs::read(&options.disk).unwrap();
+    for length in (before..whole.len() as u64).step_by(17) {
+        let mut bytes = whole[..length as usize].to_vec();
+        // The committed offset had not moved when the power failed.
+        let commit = pretrade_journal::frame::Commit::new(before, 4);
+        bytes[64..64 + size_of_val(&commit)].copy_from_slice(bytemuck::bytes_of(&commit));
+        fs::write(&options.disk, bytes).unwrap();
+        fs::remove_file(&options.ring).unwrap_or_default();
+        let journal = GateJournal::open(&options).unwrap();
+        let whole_records = (length - before) / 256;
+        assert_eq!(journal.head(), 3 + whole_records.min(2), "cut at {length}");
+        drop(journal);
+        let found = verify_gate_journal(&options.disk).unwrap();
+        assert_eq!((found.problem_count, found.loose), (0, 0), "cut at {length}: {:?}", found.problems);
+    }
+}
+
+#[test]
+fn every_flipped_byte_is_found_and_stops_the_fold() {
+    let options = place("flip");
+    fill(&mut GateJournal::open(&options).unwrap(), 4);
+    let whole = fs::read(&options.disk).unwrap();
+    let path = copy(&options.disk);
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    for (at, byte) in whole.iter().enumerate().skip(4096) {
+        file.write_all_at(&[byte ^ 1], at as u64).unwrap();
+        let found = verify_gate_journal(&path).unwrap();
+        assert!(found.problem_count > 0, "flip at {at} was missed");
+        let offset = 4096 + (at - 4096) / 256 * 256;
+        assert!(found.problems[0].contains(&format!("offset {offset}")), "{:?} at {at}", found.problems);
+        file.write_all_at(&[*byte], at as u64).unwrap();
+    }
+    file.write_all_at(&[whole[4300] ^ 1], 4300).unwrap();
+    let mut reader = GateJournalReader::open(&GateJournalOptions { disk: path, ..options }).unwrap();
+    let refused = reader.read(&mut Vec::new(), usize::MAX).unwrap_err();
+    assert_eq!(refused.kind, JournalErrorKind::Corrupt);
+    assert!(refused.to_string().contains("offset 4096"), "{refused}");
+}
+
+#[test]
+fn a_deleted_swapped_or_forged_record_breaks_the_chain() {
+    let options = place("forged");
+    let mut journal = GateJournal::open(&options).unwrap();
+    for _ in 0..3 {
+        fill(&mut journal, 2);
+        assert!(journal.flush());
+    }
+    drop(journal);
+    let whole = fs::read(&options.disk).unwrap();
+    let check = |bytes: Vec<u8>| {
+        fs::write(options.disk.with_extension("forged"), bytes).unwrap();
+        verify_gate_journal(&options.disk.with_extension("forged")).unwrap().problem_count
+    };
+    assert_eq!(check(whole.clone()), 0);
+    let mut deleted = whole.clone();
+    deleted.drain(4096 + 256..4096 + 512);
+    assert!(check(deleted) > 0);
+    let mut swapped = whole.clone();
+    swapped.copy_within(4096..4352, 4352);
+    assert!(check(swapped) > 0);
+    assert!(check(whole[..whole.len() - 256].to_vec()) > 0, "a truncated end misses what was committed");
+    let mut forged = whole;
+    let mut record: GateJournalRecord = bytemuck::pod_read_unaligned(&forged[4096..4352]);
+    record.payload[0] = 99; // with a right checksum: only the chain can tell
+    forged[4096..4352].copy_from_slice(bytemuck::bytes_of(&record.sealed()));
+    assert!(check(forged) > 0);
+}
+
+#[test]
+fn a_fold_may_start_at_a_checkpoint() {
+    let options = place("checkpoint");
+    let mut journal = GateJournal::open(&options).unwrap();
+    fill(&mut journal, 20);
+    assert!(journal.flush());
+    let (end, sequence) = (journal.disk_end(), journal.head());
+    fill(&mut journal, 7);
+    let mut reader = GateJournalReader::open(&options).unwrap().from(end, sequence);
+    let mut records = Vec::new();
+    reader.read(&mut records, usize::MAX).unwrap();
+    assert_eq!((records.len(), records[0].sequence), (7, 21));
+}
