@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Every number of the simulated market; Python holds the values a user changes, these are the defaults.
+use serde::{Deserialize, Serialize};
+
+/// Parameters of one simulated market. Rates are per second, sizes in lots, distances in ticks unless named otherwise.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Parameters {
+    /// Our instrument id.
+    pub instrument_id: u32,
+    /// Tick size in 1e-9.
+    pub tick_size: i64,
+    /// Opening price in ticks.
+    pub open_tick: i32,
+    /// Ladder half width in ticks.
+    pub ladder_ticks: i32,
+    /// Receive latency of the published feed, ns.
+    pub feed_latency_ns: i64,
+
+    /// Standard deviation of the fundamental value, ticks per square-root second.
+    pub value_volatility: f64,
+    /// Background limit orders a side and second.
+    pub add_rate: f64,
+    /// Hazard of cancellation of one background order.
+    pub cancel_hazard: f64,
+    /// Mean size of a background limit order.
+    pub add_size: f64,
+    /// Share of background orders at the touch that improve on it where the spread is open.
+    pub improve: f64,
+    /// Base rate of background market orders a side.
+    pub market_rate: f64,
+    /// Branching ratio of market orders (Hawkes).
+    pub market_branching: f64,
+    /// Decay of the Hawkes kernel.
+    pub market_decay: f64,
+    /// Mean size of a background market order.
+    pub market_size: f64,
+    /// Bias of market orders per tick of mispricing against the value.
+    pub value_pull: f64,
+
+    /// Number of makers.
+    pub makers: u32,
+    /// Lowest and highest inventory cap of a maker.
+    pub maker_cap: (f64, f64),
+    /// Factor on every cap.
+    pub maker_cap_scale: f64,
+    /// Lowest and highest size of one quote.
+    pub maker_quote: (f64, f64),
+    /// Quotes a side and maker.
+    pub maker_quotes: u32,
+    /// Lowest and highest wake rate.
+    pub maker_wake_rate: (f64, f64),
+    /// Lowest and highest withdrawal threshold, EWMA of absolute 100 ms moves in ticks.
+    pub maker_threshold: (f64, f64),
+    /// Lowest and highest time a withdrawal lasts, s.
+    pub maker_away_s: (f64, f64),
+    /// Mean time to quote inside an opened spread, s.
+    pub refill_s: f64,
+
+    /// Growth of the refill time per tick of the move EWMA.
+    pub caution: f64,
+    /// Share of an opened spread by which a refill undercuts.
+    pub undercut: f64,
+    /// Opportunistic orders a second and per cent of distance from value beyond `bargain_from_pct`.
+    pub bargain_rate: f64,
+    /// Distance from value from which opportunistic traders act, per cent.
+    pub bargain_from_pct: f64,
+    /// Size of an opportunistic order.
+    pub bargain_size: (f64, f64),
+    /// Time constant of the price they look at, s.
+    pub bargain_delay_s: f64,
+
+    /// Fundamental traders, each with one bid and one ask.
+    pub fundamentals: u32,
+    /// Distance from the private value, fraction of price.
+    pub fundamental_distance: (f64, f64),
+    /// Size of a fundamental order.
+    pub fundamental_size: (f64, f64),
+    /// Delay of a refill, s.
+    pub fundamental_delay_s: (f64, f64),
+
+    /// Stop holders a side.
+    pub stops: u32,
+    /// Distance of the trigger from a slow reference, fraction of price.
+    pub stop_distance: (f64, f64),
+    /// Size of a stop.
+    pub stop_size: (f64, f64),
+    /// Mean delay from trigger to market order, s.
+    pub stop_delay_s: f64,
+
+    /// Momentum traders.
+    pub momentum: u32,
+    /// Trend EWMA in ticks per 100 ms above which they follow.
+    pub momentum_threshold: f64,
+    /// Size of a momentum order.
+    pub momentum_size: (f64, f64),
+
+    /// Benign metaorders an hour.
+    pub metaorders_per_hour: f64,
+    /// Size of a benign metaorder.
+    pub metaorder_size: (f64, f64),
+    /// Rare large benign clips a day.
+    pub clips_per_day: f64,
+    /// Size of a benign clip.
+    pub clip_size: (f64, f64),
+    /// Log standard deviations of the regimes: volatility, activity, depth.
+    pub regime_sd: (f64, f64, f64),
+
+    /// When the seller starts, ns UTC; `i64::MAX` never.
+    pub seller_start: i64,
+    /// Clips a second at the start.
+    pub seller_rate: f64,
+    /// Time over which the rate grows by its first value, s.
+    pub seller_ramp_s: f64,
+    /// Size of a clip.
+    pub seller_clip: i64,
+    /// Share of the last two seconds' volume, used where larger than the clip.
+    pub seller_share: f64,
+    /// Most clips a second.
+    pub seller_max_rate: f64,
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Self {
+            instrument_id: 1,
+            tick_size: 250_000_000,
+            open_tick: 19_200,
+            ladder_ticks: 4_096,
+            feed_latency_ns: 50_000,
+            value_volatility: 0.3,
+            add_rate: 14.0,
+            cancel_hazard: 0.25,
+            add_size: 2.2,
+            improve: 0.15,
+            market_rate: 1.6,
+            market_branching: 0.5,
+            market_decay: 1.5,
+            market_size: 2.6,
+            value_pull: 0.06,
+            makers: 30,
+            maker_cap: (90.0, 200.0),
+            maker_cap_scale: 1.0,
+            maker_quote: (4.0, 11.0),
+            maker_quotes: 2,
+            maker_wake_rate: (2.0, 4.0),
+            maker_threshold: (0.9, 3.5),
+            maker_away_s: (4.0, 10.0),
+            refill_s: 0.03,
+            caution: 1.5,
+            undercut: 0.5,
+            bargain_rate: 7.0,
+            bargain_from_pct: 0.5,
+            bargain_size: (10.0, 40.0),
+            bargain_delay_s: 1.5,
+            fundamentals: 300,
+            fundamental_distance: (0.003, 0.024),
+            fundamental_size: (3.0, 13.0),
+            fundamental_delay_s: (5.0, 30.0),
+            stops: 50,
+            stop_distance: (0.002, 0.02),
+            stop_size: (2.0, 20.0),
+            stop_delay_s: 1.0,
+            momentum: 20,
+            momentum_threshold: 0.8,
+            momentum_size: (2.0, 9.0),
+            metaorders_per_hour: 4.0,
+            metaorder_size: (150.0, 400.0),
+            clips_per_day: 6.0,
+            clip_size: (60.0, 120.0),
+            regime_sd: (0.35, 0.3, 0.15),
+            seller_start: i64::MAX,
+            seller_rate: 1.0,
+            seller_ramp_s: 29.0,
+            seller_clip: 100,
+            seller_share: 0.35,
+            seller_max_rate: 12.0,
+        }
+    }
+}

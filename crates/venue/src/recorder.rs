@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Turns what the engine says into published events and keeps the fills owners must hear of.
+use crate::engine::Sink;
+use pretrade_records::{Event, EventFlags, EventKind, Side};
+
+/// A fill of a resting order.
+#[derive(Clone, Copy, Debug)]
+pub struct Fill {
+    /// Owner of the resting order.
+    pub owner: u32,
+    /// Its side.
+    pub side: Side,
+    /// Price in ticks.
+    pub tick: i32,
+    /// Size in lots.
+    pub size: i64,
+}
+
+/// Collects events and fills at one instant after another.
+#[derive(Debug)]
+pub struct Recorder {
+    /// Events not yet handed out.
+    pub events: Vec<Event>,
+    /// Fills of resting orders not yet told to their owners.
+    pub fills: Vec<Fill>,
+    /// The present, ns UTC.
+    pub now: i64,
+    sequence: u64,
+    hash: u64,
+    instrument_id: u32,
+    tick_size: i64,
+    latency_ns: i64,
+    prints: Vec<(i32, i64)>,
+}
+
+impl Recorder {
+    /// An empty recorder for one instrument.
+    #[must_use]
+    pub fn new(instrument_id: u32, tick_size: i64, latency_ns: i64) -> Self {
+        Self {
+            events: Vec::new(),
+            fills: Vec::new(),
+            now: 0,
+            sequence: 0,
+            hash: 0xCBF2_9CE4_8422_2325,
+            instrument_id,
+            tick_size,
+            latency_ns,
+            prints: Vec::new(),
+        }
+    }
+
+    /// Hash over every event so far (FNV-1a over its words).
+    #[must_use]
+    pub fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// Events recorded so far.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    fn put(&mut self, kind: EventKind, order_id: u64, side: Side, tick: i32, size: i64, last: bool) {
+        self.sequence += 1;
+        let event = Event {
+            ts_event: self.now,
+            ts_recv: self.now + self.latency_ns,
+            order_id,
+            price: i64::from(tick) * self.tick_size,
+            size,
+            sequence: self.sequence,
+            aux: 0,
+            instrument_id: self.instrument_id,
+            kind: kind as u8,
+            side: side as u8,
+            flags: if last { EventFlags::LAST } else { 0 },
+        };
+        for word in [event.ts_event as u64, order_id, event.price as u64, size as u64, u64::from(event.kind) << 8 | u64::from(event.side)] {
+            self.hash = (self.hash ^ word).wrapping_mul(0x0000_0100_0000_01B3);
+        }
+        self.events.push(event);
+    }
+
+    /// Prints the trades of one aggressor, a print per price; ends its venue event.
+    pub fn print_trades(&mut self, aggressor: Side) -> i64 {
+        let mut prints = std::mem::take(&mut self.prints);
+        let n = prints.len();
+        let mut total = 0;
+        for (i, (tick, size)) in prints.iter().enumerate() {
+            total += size;
+            self.put(EventKind::Trade, 0, aggressor, *tick, *size, i + 1 == n);
+        }
+        prints.clear();
+        self.prints = prints;
+        total
+    }
+}
+
+impl Sink for Recorder {
+    fn added(&mut self, order_id: u64, side: Side, tick: i32, size: i64) {
+        self.put(EventKind::Add, order_id, side, tick, size, self.prints.is_empty());
+    }
+
+    fn cancelled(&mut self, order_id: u64, side: Side, tick: i32, size: i64) {
+        self.put(EventKind::Cancel, order_id, side, tick, size, true);
+    }
+
+    fn filled(&mut self, order_id: u64, owner: u32, side: Side, tick: i32, size: i64) {
+        self.put(EventKind::Execute, order_id, side, tick, size, false);
+        self.fills.push(Fill { owner, side, tick, size });
+        match self.prints.last_mut() {
+            Some((t, s)) if *t == tick => *s += size,
+            _ => self.prints.push((tick, size)),
+        }
+    }
+}
