@@ -14,3 +14,5 @@ ORDER_DTYPE: Final = np.dtype(_native.ORDER)
 DECISION_DTYPE: Final = np.dtype(_native.DECISION)
 LIMITS_DTYPE: Final = np.dtype(_native.LIMITS)
 QUOTES_DTYPE: Final = np.dtype(_native.QUOTES)
+UNDEFINED_PRICE: Final = -(2**63)
+"""A price that is not known (``units::UNDEFINED_PRICE``)."""
