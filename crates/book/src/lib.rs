@@ -1,2 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-//! TODO(card)
+//! Order books from L3 orders or L2 levels, and the 100 ms feature rows computed from them.
+//!
+//! Reads events in receive order; gives rows that use nothing received after them. Never reads a clock.
+#![forbid(unsafe_code)]
+
+pub mod book;
+pub mod engine;
+pub mod features;
+pub mod flow;
+pub mod instrument;
+pub mod resilience;
+pub mod returns;
+pub mod window;
+
+pub use book::{Applied, Book, Levels};
+pub use engine::FeatureEngine;
+pub use features::{COUNT, Feature, NAMES};
+pub use instrument::{Faults, Instrument, InstrumentSpec, Row, SnapshotSpec};
