@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows to limit records: the one path that replay, the demo and the sidecar process share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pretrade.calibration import Calibrator, Update
+from pretrade.domain.config import Config
+from pretrade.features import Features
+from pretrade.models import AnomalyModel, Scores
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one tick changed."""
+
+    ts_recv: int
+    scores: Scores
+    update: Update
+
+
+class Pipeline:
+    """Scores rows and turns them into limit records, tick by tick.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    model
+        A fitted anomaly model.
+    instrument_ids
+        Instruments that get a record.
+    epoch
+        Of this writer; the first records of a new epoch are never looser than ``previous``.
+    previous
+        Last records in the table, LIMITS_DTYPE, or ``None``.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        model: AnomalyModel,
+        instrument_ids: tuple[int, ...],
+        *,
+        epoch: int = 1,
+        previous: NDArray[Any] | None = None,
+    ) -> None:
+        self._stream = model.stream()
+        static = {i: dict(config.static_of(config.instrument(i))) for i in instrument_ids}
+        self.calibrator = Calibrator(config, instrument_ids, static=static, previous=previous, epoch=epoch)
+
+    def push(self, features: Features, *, now_mono: int | None = None, resumed: Mapping[int, int] | None = None) -> Iterator[Step]:
+        """Score rows and update limits.
+
+        Parameters
+        ----------
+        features
+            Rows in ``ts_recv`` order, all instruments of a tick together.
+        now_mono
+            Monotonic time of publication; the row's own time where ``None`` (simulated clock).
+        resumed
+            Trip id a human resumed, per instrument.
+
+        Yields
+        ------
+        Step
+            One per distinct ``ts_recv``.
+        """
+        if len(features.ts_recv) == 0:
+            return
+        scores = self._stream.update(features)
+        starts = np.flatnonzero(np.r_[True, np.diff(scores.ts_recv) != 0])
+        ends = np.r_[starts[1:], len(scores.ts_recv)]
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+            tick = scores[start:end]
+            ts = int(tick.ts_recv[0])
+            yield Step(ts, tick, self.calibrator.update(tick, ts, ts if now_mono is None else now_mono, resumed or {}))

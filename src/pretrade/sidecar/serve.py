@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bodies of the long-running verbs: ``capture``, ``sidecar`` and ``gateway``, each restartable alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+from pretrade import calibration, gateway, models
+from pretrade.bus import Journal, JournalReader
+from pretrade.bus.tcp import RecordSocket
+from pretrade.calibration import AlertJournal
+from pretrade.domain import EVENT_DTYPE, Config, Instrument
+from pretrade.domain.clock import RecordClock, WallClock
+from pretrade.domain.errors import PretradeError
+from pretrade.gateway.server import GatewayServer
+from pretrade.limits import Controls, LimitsTable, QuotesTable, RunDirectory
+from pretrade.sidecar.capture import Capture
+from pretrade.sidecar.process import Sidecar, publish_static
+
+MARKET_JOURNAL: Final = "market"
+TIER_CHANGES: Final = "tier_changes.jsonl"
+ALERTS: Final = "alerts.jsonl"
+
+
+def stop_on_signals() -> Callable[[], bool]:
+    """Turn SIGTERM and SIGINT into a question the loops ask."""
+    told = False
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        nonlocal told
+        told = True
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    return lambda: told
+
+
+def announce(path: Path, **facts: int | str) -> None:
+    """Write what a process offers to a JSON file that appears whole."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps({"pid": os.getpid(), **facts}))
+    temporary.rename(path)
+
+
+def await_file(path: Path, is_stopped: Callable[[], bool], *, timeout_s: float = 30.0) -> dict[str, Any]:
+    """Facts another process announced.
+
+    Raises
+    ------
+    PretradeError
+        If the file does not appear in time.
+    """
+    end = time.monotonic() + timeout_s
+    while time.monotonic() < end and not is_stopped():
+        if path.exists():
+            facts: dict[str, Any] = json.loads(path.read_text())
+            return facts
+        time.sleep(0.01)
+    raise PretradeError(f"{path.name} did not appear within {timeout_s:g} s; is the process that writes it running?")
+
+
+def prepare(run: RunDirectory, config: Config, instruments: tuple[Instrument, ...]) -> None:
+    """Create the tables of a run directory: static limits, ceilings and accounts from the configuration."""
+    ids = [i.instrument_id for i in instruments]
+    LimitsTable.create(run.limits, [(i, 0) for i in ids], epoch=1).close()
+    QuotesTable.create(run.quotes, ids).close()
+    Controls.create(run.controls, config, ids).close()
+
+
+def serve_capture(run_path: Path, config: Config, instruments: tuple[Instrument, ...]) -> None:
+    """Capture the venue announced in the run directory until it ends."""
+    is_stopped = stop_on_signals()
+    run = RunDirectory(run_path)
+    port = int(await_file(run_path / "venue.json", is_stopped)["data_port"])
+    clock = WallClock()
+    with Journal(run_path / MARKET_JOURNAL) as journal:
+        capture = Capture(config, instruments, journal, QuotesTable.open(run.quotes, writable=True), clock)
+        feed = RecordSocket.connect(port, EVENT_DTYPE)
+        announce(run_path / "capture.json")
+        capture.run(feed, is_stopped)
+        feed.close()
+
+
+def serve_sidecar(run_path: Path, config: Config, instruments: tuple[Instrument, ...], model_path: Path | None) -> None:
+    """Publish limits; without a model this is the control arm: static limits kept fresh."""
+    is_stopped = stop_on_signals()
+    run = RunDirectory(run_path)
+    limits = LimitsTable.open(run.limits, writable=True)
+    clock = WallClock()
+    ids = tuple(i.instrument_id for i in instruments)
+    if model_path is None:
+        announce(run_path / "sidecar.json")
+        publish_static(limits, calibration.static_records(config, ids, epoch=limits.epoch, now_mono=clock.mono()), clock, is_stopped)
+        return
+    model = models.load(model_path)
+    with JournalReader(run_path / MARKET_JOURNAL) as reader:
+        sidecar = Sidecar(
+            config,
+            instruments,
+            model,
+            reader=reader,
+            limits=limits,
+            quotes=QuotesTable.open(run.quotes),
+            controls=Controls.open(run.controls),
+            alerts=AlertJournal(run_path / ALERTS),
+            changes_path=run_path / TIER_CHANGES,
+            clock=clock,
+        )
+        announce(run_path / "sidecar.json")
+        sidecar.run(is_stopped)
+
+
+def serve_gateway(run_path: Path, config: Config, *, gateway_id: int, offset_ns: int, clock: str, venue_path: Path | None, name: str) -> None:
+    """Decide orders from a loopback port until told to stop.
+
+    Parameters
+    ----------
+    run_path
+        Run directory with the tables.
+    gateway_id
+        Row of the ``controls`` table it claims.
+    offset_ns
+        Added to wall UTC (paced simulation).
+    clock
+        ``wall`` or ``records``: time read from each order.
+    venue_path
+        File the venue announced its ports in; ``None`` keeps accepted orders here.
+    name
+        File stem of the announcement.
+    """
+    is_stopped = stop_on_signals()
+    gate = gateway.Gate(str(run_path), gateway_id=gateway_id, config=config)
+    venue = None
+    if venue_path is not None:
+        venue = RecordSocket.connect(int(await_file(venue_path, is_stopped)["order_port"]), EVENT_DTYPE)
+    server = GatewayServer(gate, RecordClock() if clock == "records" else WallClock(offset_ns), venue)
+    announce(run_path / f"{name}.json", port=server.port)
+    server.run(is_stopped)
+    gate.close()
