@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Models on disk: one folder of plain files, checked against stored rows at every load; nothing is ever unpickled."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from pretrade.domain.errors import ModelError
+from pretrade.models.anomaly import Anomaly
+
+FORMAT: Final = 1
+CHECK_ROWS: Final = 1_000
+_TOLERANCE: Final = 1e-6
+
+
+def content_id(model: Anomaly) -> str:
+    """First 16 hex digits of the SHA-256 over everything fitted."""
+    return hashlib.sha256(json.dumps(model.as_dict(), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def save(model: Anomaly, folder: Path) -> None:
+    """Write ``model.json`` (parameters), ``card.json``, ``check.npz`` (1,000 rows and their raw values) and ``manifest.json`` with hashes.
+
+    Raises
+    ------
+    ModelError
+        If the folder cannot be written.
+    """
+    z = np.random.default_rng(0).normal(size=(CHECK_ROWS, len(model.normaliser.median))) * 2.0
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "model.json").write_text(json.dumps(model.as_dict(), sort_keys=True))
+        (folder / "card.json").write_text(json.dumps(model.card(), indent=1, sort_keys=True))
+        np.savez(folder / "check.npz", z=z, raw=model.parts(z).mean(axis=1))
+        files = {name: _hash(folder / name) for name in ("model.json", "card.json", "check.npz")}
+        manifest = {"format": FORMAT, "id": model.id, "kind": model.kind, "files": files}
+        (folder / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True))
+    except OSError as e:
+        raise ModelError(f"model folder {folder} cannot be written: {e}") from e
+
+
+def load_as(folder: Path, kinds: Mapping[str, type[Anomaly]]) -> Anomaly:
+    """Read a folder back.
+
+    Raises
+    ------
+    ModelError
+        If a file is missing, changed or of another format, or the check rows score otherwise.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+        if manifest["format"] != FORMAT:
+            raise ModelError(f"model {folder} has format {manifest['format']}; this version reads {FORMAT}")
+        for name, digest in manifest["files"].items():
+            if _hash(folder / name) != digest:
+                raise ModelError(f"model file {folder / name} was changed after it was saved")
+        facts = json.loads((folder / "model.json").read_text())
+        kind = kinds.get(facts["kind"])
+        if kind is None:
+            raise ModelError(f"model {folder} is of kind {facts['kind']!r}; known are {', '.join(kinds)}")
+        model = kind()
+        model.restore(facts)
+        check = np.load(folder / "check.npz", allow_pickle=False)
+        z, raw = check["z"], check["raw"]
+    except (OSError, KeyError, ValueError, TypeError) as e:
+        raise ModelError(f"{folder} is no model folder: {e!r}") from e
+    again = model.parts(z).mean(axis=1)
+    worst = float(np.max(np.abs(again - raw) / np.maximum(np.abs(raw), 1e-9)))
+    if not worst <= _TOLERANCE:
+        raise ModelError(f"model {folder} scores its check rows off by {worst:.3g} relative; the bound is {_TOLERANCE:g}")
+    return model
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
