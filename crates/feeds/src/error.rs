@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Why a recording is refused, and what is wrong with the lines of one that is read.
+use std::path::{Path, PathBuf};
+
+/// A recording is refused.
+#[derive(Debug)]
+pub struct FeedError {
+    /// The file.
+    pub path: PathBuf,
+    /// Line or offset.
+    pub place: String,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl FeedError {
+    /// A refusal of `path` at `place`.
+    #[must_use]
+    pub fn new(path: &Path, place: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { path: path.to_path_buf(), place: place.into(), what: what.into() }
+    }
+}
+
+impl std::fmt::Display for FeedError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} at {}: {}", self.path.display(), self.place, self.what)
+    }
+}
+
+impl std::error::Error for FeedError {}
+
+/// What is wrong with a part of a recording that is read nevertheless.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// Messages are missing.
+    SequenceGap,
+    /// Receive stamp before event stamp.
+    NegativeAge,
+    /// A line or record that says nothing.
+    BadLine,
+}
+
+impl FaultKind {
+    /// The stable name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SequenceGap => "sequence_gap",
+            Self::NegativeAge => "negative_age",
+            Self::BadLine => "bad_line",
+        }
+    }
+}
+
+/// One fault with its place.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// Kind.
+    pub kind: FaultKind,
+    /// The file.
+    pub path: PathBuf,
+    /// Line or offset.
+    pub place: String,
+    /// What was found.
+    pub what: String,
+}
+
+/// Most faults kept in words; all are counted.
+const KEPT: usize = 1_000;
+
+/// Counts of faults and the first thousand in words.
+#[derive(Clone, Debug, Default)]
+pub struct FaultLog {
+    /// Sequence gaps, negative ages, bad lines.
+    pub counts: [u64; 3],
+    /// The first thousand.
+    pub first: Vec<Fault>,
+}
+
+impl FaultLog {
+    /// Counts a fault.
+    pub fn add(&mut self, kind: FaultKind, path: &Path, place: impl FnOnce() -> String, what: impl FnOnce() -> String) {
+        self.counts[kind as usize] += 1;
+        if self.first.len() < KEPT {
+            self.first.push(Fault { kind, path: path.to_path_buf(), place: place(), what: what() });
+        }
+    }
+}

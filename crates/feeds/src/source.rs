@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A recording as a byte stream: plain, gzip, zstd or xz, told by its first bytes.
+use crate::error::FeedError;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+const BUFFER: usize = 1 << 16;
+
+/// Opens a file and unpacks it by its magic bytes.
+///
+/// # Errors
+/// If the file cannot be read or is empty.
+pub fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, FeedError> {
+    let refuse = |what: String| FeedError::new(path, "offset 0", what);
+    let file = File::open(path).map_err(|e| refuse(format!("cannot be opened: {e}")))?;
+    let mut reader = BufReader::with_capacity(BUFFER, file);
+    let magic = reader.fill_buf().map_err(|e| refuse(format!("cannot be read: {e}")))?;
+    if magic.is_empty() {
+        return Err(refuse("is empty".into()));
+    }
+    let unpacked: Box<dyn Read + Send> = match magic {
+        [0x1F, 0x8B, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(reader)),
+        [0x28, 0xB5, 0x2F, 0xFD, ..] => Box::new(zstd::Decoder::with_buffer(reader).map_err(|e| refuse(format!("is no zstd stream: {e}")))?),
+        [0xFD, b'7', b'z', b'X', b'Z', 0, ..] => Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(reader)),
+        _ => return Ok(Box::new(reader)),
+    };
+    Ok(Box::new(BufReader::with_capacity(BUFFER, unpacked)))
+}

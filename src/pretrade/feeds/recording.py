@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recordings as streams of event chunks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pretrade._native import feeds as _native
+from pretrade.domain import EVENT_DTYPE, Config, Instrument
+from pretrade.domain.errors import FeedError
+
+FORMATS: Final = ("lobster", "dbn")
+_NEW_YORK: Final = ZoneInfo("America/New_York")
+_LOBSTER_NAME: Final = re.compile(r"^(?P<symbol>[A-Za-z.]+)_(?P<date>\d{4}-\d{2}-\d{2})_.*?(?P<role>message|orderbook)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault: ``kind``, file, line or offset, and what was found."""
+
+    kind: str
+    path: Path
+    place: str
+    text: str
+
+
+class EventStream:
+    """Chunks of events in ``ts_recv`` order.
+
+    Parameters
+    ----------
+    native
+        The decoder.
+    instruments
+        Whose events it holds.
+    """
+
+    def __init__(self, native: _native.Stream, instruments: tuple[Instrument, ...]) -> None:
+        self._native = native
+        self.instruments = instruments
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        """Yield EVENT_DTYPE chunks of at most about 65,536.
+
+        Raises
+        ------
+        FeedError
+            If the recording is refused at some place; what was read before stands.
+        """
+        while True:
+            try:
+                raw = self._native.next_batch()
+            except ValueError as e:
+                raise FeedError(str(e)) from e
+            if not raw:
+                return
+            yield np.frombuffer(raw, EVENT_DTYPE)
+
+    @property
+    def events(self) -> int:
+        """Events given so far."""
+        return int(self._native.events())
+
+    @property
+    def faults(self) -> dict[str, int]:
+        """Counts by kind, kinds without a fault left out."""
+        return {kind: count for kind, count in self._native.faults().items() if count}
+
+    @property
+    def fault_log(self) -> list[Fault]:
+        """The first thousand faults in words."""
+        return [Fault(kind, Path(path), place, text) for kind, path, place, text in self._native.fault_log()]
+
+
+def open(
+    files: Sequence[Path], *, format: str, config: Config, instruments: Sequence[str] | None = None, date: str | None = None, map: Path | None = None
+) -> EventStream:
+    """Open recordings as one stream, merged by ``ts_recv``.
+
+    Parameters
+    ----------
+    files
+        One or several files; gzip, zstd and xz are told by their first bytes.
+    format
+        ``lobster`` or ``dbn``.
+    config
+        Instruments by symbol.
+    instruments
+        Symbol of each LOBSTER pair where the file name does not tell it.
+    date
+        ``YYYY-MM-DD`` of a LOBSTER recording where the file name does not tell it.
+    map
+        Column map of a table.
+
+    Raises
+    ------
+    FeedError
+        If a file is refused; the message names it.
+    """
+    paths = [Path(f) for f in files]
+    if not paths:
+        raise FeedError("no recording was named; at least one file is needed")
+    try:
+        if format == "dbn":
+            return EventStream(_native.Stream.dbn(paths, {i.symbol: i.instrument_id for i in config.instruments}), config.instruments)
+        if format == "lobster":
+            pairs = _pairs(paths, config, instruments, date)
+            return EventStream(
+                _native.Stream.lobster([(m, b, midnight, i.instrument_id) for m, b, midnight, i in pairs]), tuple(i for *_, i in pairs)
+            )
+    except ValueError as e:
+        raise FeedError(str(e)) from e
+    raise FeedError(f"format is {format!r}; known are {', '.join(FORMATS)}" + (f" (the map {map} is for tables)" if map else ""))
+
+
+def _pairs(paths: list[Path], config: Config, symbols: Sequence[str] | None, day: str | None) -> list[tuple[Path, Path, int, Instrument]]:
+    """Message and orderbook files of the same name, with midnight New York and instrument."""
+    books = {p.name.lower().replace("orderbook", "#"): p for p in paths if "orderbook" in p.name.lower()}
+    messages = [p for p in paths if p not in books.values()]
+    out = []
+    for n, message in enumerate(messages):
+        book = books.pop(message.name.lower().replace("message", "#"), None)
+        if book is None:
+            raise FeedError(f"{message.name}: a LOBSTER message file needs its orderbook file beside it; alone the book cannot be rebuilt")
+        told = _LOBSTER_NAME.match(message.name)
+        symbol = symbols[n] if symbols and n < len(symbols) else (told["symbol"] if told else None)
+        when = day or (told["date"] if told else None)
+        if symbol is None or when is None:
+            raise FeedError(f"{message.name}: symbol and date are not in the file name; give --instrument and --date")
+        out.append((message, book, _midnight(when, message), config.instrument(symbol)))
+    if books:
+        raise FeedError(f"{next(iter(books.values())).name}: an orderbook file needs its message file beside it")
+    return out
+
+
+def _midnight(day: str, path: Path) -> int:
+    try:
+        local = datetime.combine(date.fromisoformat(day), time(0), _NEW_YORK)
+    except ValueError as e:
+        raise FeedError(f"{path.name}: date is {day!r}; it must be YYYY-MM-DD") from e
+    return int(local.astimezone(UTC).timestamp()) * 1_000_000_000
