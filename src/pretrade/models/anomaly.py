@@ -19,6 +19,9 @@ from pretrade.models.score_map import ScoreMap
 from pretrade.models.scores import Scores
 
 FIT_SHARE: Final = 0.7
+LONG_ROWS: Final = 300_000
+LONG_FIT_SHARE: Final = 0.25
+"""A long history teaches the model from its first quarter: thresholds need the days more than the model does."""
 WINDOW_ROWS: Final = 10
 _TINY: Final = 1e-9
 
@@ -108,7 +111,7 @@ class Anomaly(ABC):
         seed
             Of any randomness.
         calibrate_on
-            Calm rows for the thresholds; the last 30 % of ``features`` where ``None``.
+            Calm rows for the thresholds; the last 30 % of ``features`` (75 % of a long history) where ``None``.
 
         Raises
         ------
@@ -117,7 +120,7 @@ class Anomaly(ABC):
         """
         rows = features[features.is_scored]
         if calibrate_on is None:
-            cut = int(len(rows) * FIT_SHARE)
+            cut = int(len(rows) * (FIT_SHARE if len(rows) < LONG_ROWS else LONG_FIT_SHARE))
             rows, held = rows[:cut], rows[cut:]
         else:
             held = calibrate_on[calibrate_on.is_scored]
@@ -272,7 +275,19 @@ class ScoreStream:
         top = np.take_along_axis(parts, order, axis=1)
         codes = np.where((top > 0) & ~np.isnan(raw)[:, None], order + 1, 0).astype(np.uint8)
         return Scores(
-            features.ts_recv, features.instrument_id, features.phase, features.feed_state, smooth, score, high, critical, codes, top, features, model.id, model.provisional
+            features.ts_recv,
+            features.instrument_id,
+            features.phase,
+            features.feed_state,
+            smooth,
+            score,
+            high,
+            critical,
+            codes,
+            top,
+            features,
+            model.id,
+            model.provisional,
         )
 
 

@@ -16,7 +16,16 @@ _LOG: Final = {"spread_bps": 1e-3, "spread_ticks": 1e-3, "rv_1s": 1e-3, "rv_10s"
 _LOG1P: Final = ("quote_rate_1s", "burst_ratio", "rv_ratio", "news_surge")
 _LOGIT: Final = ("imbalance_l1", "imbalance_l5", "imbalance_l10", "book_pressure", "cancel_rate")
 _ASINH: Final = ("ofi_1s", "ofi_10s", "resilience_1s_bid", "resilience_1s_ask", "sentiment")
-_FLOORS: Final = {"spread_bps": 0.3, "spread_ticks": 0.3, "rv_1s": 0.35, "rv_10s": 0.35, "rv_1m": 0.35, "rv_5m": 0.35, "depth_rel_bid": 0.1, "depth_rel_ask": 0.1}
+_FLOORS: Final = {
+    "spread_bps": 0.3,
+    "spread_ticks": 0.3,
+    "rv_1s": 0.35,
+    "rv_10s": 0.35,
+    "rv_1m": 0.35,
+    "rv_5m": 0.35,
+    "depth_rel_bid": 0.1,
+    "depth_rel_ask": 0.1,
+}
 _FLOOR: Final = 0.2
 _SPAN: Final = 5.15
 """Width of the central 99 % of a standard normal."""
