@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pretrade.calibration.rules import DIRECTIONS, FLOATS, INTEGERS, Columns, Rule, looser, tier_actions, tighter
-from pretrade.calibration.tiers import TierChange, TierState
-from pretrade.domain import LIMITS_DTYPE, Config, Tier
+from pretrade.calibration.tiers import UNSCORED, TierChange, TierState
+from pretrade.domain import LIMITS_DTYPE, Config, Phase, Tier
 from pretrade.domain.config import PARAMETERS, STANDOFF_OFF, UNLIMITED, UNLIMITED_U32
 from pretrade.domain.errors import CalibrationError
 from pretrade.features import NAMES
@@ -145,7 +145,10 @@ class Calibrator:
         before, causes = state.advance(at, scores.score, scores.phase, scores.feed_state, int(scores.ts_recv[0]))
         after = state.tier[at]
         flags = (
-            TRIPPED * state.is_tripped[at] + PROVISIONAL * scores.provisional + MODEL_ABSENT * state.model_absent[at] + FEED_FAULT * state.feed_fault[at]
+            TRIPPED * state.is_tripped[at]
+            + PROVISIONAL * scores.provisional
+            + MODEL_ABSENT * state.model_absent[at]
+            + FEED_FAULT * state.feed_fault[at]
         ).astype(np.uint8)
         moved = before != after
         due = moved | (flags != old_flags) | (state.trip_id[at] != old_trip) | ~self._published[at] | self._ramp_due(at, now_utc)
@@ -158,6 +161,30 @@ class Calibrator:
             self._records["ts_published"][k], self._records["mono_published"][k] = now_utc, now_mono
         changes = [self._change(int(i), before, after, at, scores, causes) for i in np.flatnonzero(moved)]
         return Update(self._records[changed].copy(), self._records[refreshed].copy(), changes)
+
+    def idle_until(self, scores: Scores, start: int) -> int:
+        """First row from ``start`` on at which an update could change anything; one instrument only.
+
+        Notes
+        -----
+        While the tier is NORMAL, nothing ramps and no flag stands, a sound row with a score below the first cut and within a
+        step of the published one leaves every record as it is; such rows need not be put through :meth:`update`.
+        """
+        record = self._records[0]
+        if len(self._ids) != 1 or self.state.tier[0] or self._ramp_start[0] >= 0 or not self._published[0] or int(record["flags"]) & ~PROVISIONAL:
+            return start
+        n, block = len(scores.ts_recv), 256
+        while start < n:
+            part = slice(start, start + block)
+            score = scores.score[part]
+            with np.errstate(invalid="ignore"):
+                quiet = (score < self.state.anomaly.cut_elevated) & (np.abs(score - np.float64(record["score"])) < SCORE_STEP)
+            quiet &= (scores.phase[part] == Phase.CONTINUOUS) & ((scores.feed_state[part] & UNSCORED) == 0)
+            loud = np.flatnonzero(~quiet)
+            if len(loud):
+                return start + int(loud[0])
+            start, block = start + block, min(2 * block, 65_536)
+        return n
 
     def _ramp_due(self, at: NDArray[np.int64], now: int) -> NDArray[np.bool_]:
         """Instruments whose loosening has a next step by now."""
@@ -224,7 +251,14 @@ class Calibrator:
         names = tuple(NAMES[code - 1] for code in scores.top_features[i].tolist() if code)
         trip = int(self.state.trip_id[at[i]])
         return TierChange(
-            int(scores.ts_recv[i]), int(scores.instrument_id[i]), Tier(int(before[i])), Tier(int(after[i])), float(scores.score[i]), names, trip, causes[i]
+            int(scores.ts_recv[i]),
+            int(scores.instrument_id[i]),
+            Tier(int(before[i])),
+            Tier(int(after[i])),
+            float(scores.score[i]),
+            names,
+            trip,
+            causes[i],
         )
 
 
@@ -299,8 +333,15 @@ def calibrate(scores: Scores, config: Config | None = None, *, static_limit: int
         raise CalibrationError("there are no scored rows to calibrate on")
     calibrator = Calibrator(config, [int(i) for i in np.unique(scores.instrument_id)], rules=rules)
     records, changes = [], []
-    starts = np.flatnonzero(np.r_[True, np.diff(scores.ts_recv) != 0]).tolist()
-    for start, end in zip(starts, [*starts[1:], len(scores.ts_recv)], strict=True):
+    starts = np.flatnonzero(np.r_[True, np.diff(scores.ts_recv) != 0])
+    ends = np.r_[starts[1:], len(scores.ts_recv)]
+    idle = 0
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        if start < idle:
+            continue
+        idle = calibrator.idle_until(scores, start)
+        if start < idle:
+            continue
         ts = int(scores.ts_recv[start])
         update = calibrator.update(scores[start:end], ts, ts)
         records.extend(part for part in (update.records, update.refreshed) if len(part))

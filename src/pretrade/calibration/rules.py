@@ -80,7 +80,9 @@ def rule(function: Rule) -> Rule:
             if name not in INTEGERS:
                 raise CalibrationError(f"rule {function.__name__} sets {name!r}; known are {', '.join(INTEGERS)}")
             if np.shape(values) != columns.tier.shape or not np.issubdtype(np.asarray(values).dtype, np.integer):
-                raise CalibrationError(f"rule {function.__name__} gave {name} as {np.asarray(values).dtype}{np.shape(values)}; it must be int64{columns.tier.shape}")
+                raise CalibrationError(
+                    f"rule {function.__name__} gave {name} as {np.asarray(values).dtype}{np.shape(values)}; it must be int64{columns.tier.shape}"
+                )
         return out
 
     checked.__name__ = function.__name__
