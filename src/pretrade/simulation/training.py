@@ -13,7 +13,8 @@ from pretrade import __version__, models
 from pretrade.domain.config import Config
 from pretrade.simulation.market import CALM_SEED, MarketParameters, calm
 
-CALM_HOURS: Final = 26.0
+CALM_HOURS: Final = 32.0
+"""A quarter teaches the model, 24 hours set its thresholds."""
 CHAMPION: Final = "pca"
 
 
