@@ -8,8 +8,15 @@ use pyo3::types::{PyBytes, PyDict};
 
 /// Feature engine over a group of instruments.
 #[pyclass(module = "pretrade._native.features")]
-struct Engine {
+pub(crate) struct Engine {
     engine: FeatureEngine,
+}
+
+impl Engine {
+    /// The kernel, for a fused run that pushes events without an array in between.
+    pub(crate) fn kernel(&mut self) -> &mut FeatureEngine {
+        &mut self.engine
+    }
 }
 
 /// Reads 64-byte records, aligned or not.

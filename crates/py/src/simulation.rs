@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `pretrade._native.simulation`: the simulated exchange.
-use pretrade_records::order::Action;
+use crate::features::Engine;
+use pretrade_records::order::{Action, POST_ONLY};
 use pretrade_records::{Event, EventFlags, EventKind, Order, OrderType, Side, TimeInForce};
 use pretrade_venue::{Handle, Market, Parameters};
 use pyo3::exceptions::PyValueError;
@@ -10,6 +11,8 @@ use std::collections::HashMap;
 
 /// Furthest an outside market order walks, ticks.
 const PROTECTION: i32 = 40;
+/// Simulated time between two hand-overs of a fused run, ns.
+const FUSED_STEP_NS: i64 = 1_000_000_000;
 
 /// One simulated market.
 #[pyclass(module = "pretrade._native.simulation")]
@@ -41,12 +44,35 @@ impl Simulator {
         if !orders.len().is_multiple_of(size) {
             return Err(PyValueError::new_err(format!("{} bytes of orders are no multiple of {size}", orders.len())));
         }
-        let mut reports = Vec::new();
+        let mut reports = self.passive_fills();
         for chunk in orders.chunks_exact(size) {
             let order: Order = bytemuck::pod_read_unaligned(chunk);
             self.enter(&order, &mut reports);
         }
         Ok(PyBytes::new(py, bytemuck::cast_slice(&reports)))
+    }
+
+    /// Fills of outside orders that rested, since the last call of this or of `submit`.
+    fn reports<'py>(&mut self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let reports = self.passive_fills();
+        PyBytes::new(py, bytemuck::cast_slice(&reports))
+    }
+
+    /// Runs up to an instant straight into a feature engine, no event array in between; the rows wait in the engine.
+    fn run_features(&mut self, py: Python<'_>, ts: i64, engine: &Bound<'_, Engine>) -> PyResult<usize> {
+        let mut engine = engine.try_borrow_mut()?;
+        let kernel = engine.kernel();
+        let market = &mut self.market;
+        Ok(py.detach(|| {
+            let mut count = 0;
+            while market.now() < ts {
+                market.run_until((market.now() + FUSED_STEP_NS).min(ts));
+                market.recorder.events.iter().for_each(|e| kernel.push(e));
+                count += market.recorder.events.len();
+                market.recorder.events.clear();
+            }
+            count
+        }))
     }
 
     /// Hash over everything published so far.
@@ -60,9 +86,10 @@ impl Simulator {
         let side = Side::try_from(order.side).unwrap_or(Side::None);
         match Action::try_from(order.action) {
             Ok(Action::New) if side != Side::None && order.quantity > 0 => self.enter_new(order, side, reports),
+            Ok(Action::Replace) if order.quantity > 0 => self.enter_replace(order, reports),
             Ok(Action::Cancel) => {
                 if let Some((known, handle)) = self.working.remove(&order.original_client_order_id) {
-                    self.market.engine.cancel(handle, &mut self.market.recorder);
+                    self.market.cancel(handle);
                     reports.push(self.report(&known, EventKind::OwnOrder, 0, 0));
                 }
             }
@@ -70,25 +97,67 @@ impl Simulator {
         }
     }
 
-    fn enter_new(&mut self, order: &Order, side: Side, reports: &mut Vec<Event>) {
-        let market = order.order_type == OrderType::Market as u8;
-        let touch = if side == Side::Ask {
-            self.market.engine.best_bid().map(|t| t - PROTECTION)
-        } else {
-            self.market.engine.best_ask().map(|t| t + PROTECTION)
-        };
-        let tick = if market { touch } else { i32::try_from(order.price / self.tick_size).ok() };
-        let immediate = market || order.time_in_force == TimeInForce::ImmediateOrCancel as u8 || order.time_in_force == TimeInForce::FillOrKill as u8;
-        let (filled, handle) = tick.map_or((0, None), |t| self.market.enter(side, t, order.quantity, !immediate));
-        if filled > 0 {
-            let price = self.market.engine.last_trade().map_or(0, |t| i64::from(t) * self.tick_size);
-            reports.push(self.report(order, EventKind::OwnExecution, price, filled));
+    /// Price in ticks: an order off the tick grid has none and is refused; a market order walks a protected way.
+    fn tick_of(&self, order: &Order, side: Side) -> Option<i32> {
+        if order.order_type == OrderType::Market as u8 {
+            return match side {
+                Side::Ask => self.market.engine.best_bid().map(|t| t - PROTECTION),
+                _ => self.market.engine.best_ask().map(|t| t + PROTECTION),
+            };
         }
-        let working = handle.map_or(0, |h| self.market.engine.resting(h));
-        if let Some(h) = handle {
+        (order.price % self.tick_size == 0).then(|| i32::try_from(order.price / self.tick_size).ok()).flatten()
+    }
+
+    fn enter_new(&mut self, order: &Order, side: Side, reports: &mut Vec<Event>) {
+        let is_fok = order.time_in_force == TimeInForce::FillOrKill as u8;
+        let is_market = order.order_type == OrderType::Market as u8;
+        let rests = !(is_market || is_fok || order.time_in_force == TimeInForce::ImmediateOrCancel as u8);
+        let tick = self.tick_of(order, side).filter(|t| {
+            let takeable = self.market.engine.takeable(side, *t, order.quantity);
+            let is_taker = order.flags & POST_ONLY != 0 && takeable > 0;
+            !is_taker && (!is_fok || takeable >= order.quantity)
+        });
+        let (prints, handle) = tick.map_or((Vec::new(), None), |t| self.market.enter(side, t, order.quantity, rests));
+        self.told(order, &prints, handle, reports);
+    }
+
+    fn enter_replace(&mut self, order: &Order, reports: &mut Vec<Event>) {
+        let Some((known, handle)) = self.working.get(&order.original_client_order_id).copied() else {
+            return reports.push(self.report(order, EventKind::OwnOrder, 0, 0));
+        };
+        let side = Side::try_from(known.side).unwrap_or(Side::None);
+        let Some(tick) = self.tick_of(order, side) else {
+            return reports.push(self.report(order, EventKind::OwnOrder, 0, 0));
+        };
+        self.working.remove(&order.original_client_order_id);
+        let (prints, handle) = self.market.replace(handle, tick, order.quantity);
+        self.told(&Order { side: known.side, ..*order }, &prints, handle, reports);
+    }
+
+    /// Reports fills by price and what is still working; remembers what rests.
+    fn told(&mut self, order: &Order, prints: &[(i32, i64)], handle: Option<Handle>, reports: &mut Vec<Event>) {
+        for (tick, size) in prints {
+            reports.push(self.report(order, EventKind::OwnExecution, i64::from(*tick) * self.tick_size, *size));
+        }
+        let left = handle.map_or(0, |h| self.market.engine.resting(h));
+        if let Some(h) = handle.filter(|_| left > 0) {
             self.working.insert(order.client_order_id, (*order, h));
         }
-        reports.push(self.report(order, EventKind::OwnOrder, 0, working));
+        reports.push(self.report(order, EventKind::OwnOrder, 0, left));
+    }
+
+    fn passive_fills(&mut self) -> Vec<Event> {
+        let mut reports = Vec::new();
+        for fill in self.market.outside_fills() {
+            let known = self.working.values().find(|(_, h)| h.order_id == fill.order_id).copied();
+            let Some((order, handle)) = known else { continue };
+            reports
+                .push(Event { ts_event: fill.ts, ..self.report(&order, EventKind::OwnExecution, i64::from(fill.tick) * self.tick_size, fill.size) });
+            if self.market.engine.resting(handle) == 0 {
+                self.working.remove(&order.client_order_id);
+            }
+        }
+        reports
     }
 
     fn report(&self, order: &Order, kind: EventKind, price: i64, size: i64) -> Event {

@@ -20,6 +20,8 @@ pub trait Sink {
     fn added(&mut self, order_id: u64, side: Side, tick: i32, size: i64);
     /// `size` of an order left unfilled.
     fn cancelled(&mut self, order_id: u64, side: Side, tick: i32, size: i64);
+    /// An order now stands at `tick` with `size` (the new total); it keeps its id.
+    fn modified(&mut self, order_id: u64, side: Side, tick: i32, size: i64);
     /// A resting order of `owner` was filled by an aggressor.
     fn filled(&mut self, order_id: u64, owner: u32, side: Side, tick: i32, size: i64);
 }
@@ -154,6 +156,28 @@ impl Engine {
         self.pool.get(handle.slot as usize).map_or(i32::MIN, |o| o.tick)
     }
 
+    /// Side of a resting order, `None` where it is gone.
+    #[must_use]
+    pub fn side_of(&self, handle: Handle) -> Option<Side> {
+        (self.resting(handle) > 0).then(|| self.pool[handle.slot as usize].side)
+    }
+
+    /// Shown quantity an order of `side` could take up to `tick`, counted until `wanted` is reached (fill or kill asks first).
+    #[must_use]
+    pub fn takeable(&self, side: Side, tick: i32, wanted: i64) -> i64 {
+        let other = side.opposite();
+        let mut at = Some(self.best[index(other)]).filter(|t| self.is_on_ladder(*t));
+        let mut sum = 0;
+        while let Some(t) = at.filter(|t| if side == Side::Ask { *t >= tick } else { *t <= tick }) {
+            sum += self.size_at(t);
+            if sum >= wanted {
+                break;
+            }
+            at = self.next_level(other, t);
+        }
+        sum
+    }
+
     fn at(&self, tick: i32) -> Option<usize> {
         let i = i64::from(tick) - i64::from(self.lowest_tick);
         (i >= 0 && (i as usize) < self.levels.len()).then_some(i as usize)
@@ -266,6 +290,38 @@ impl Engine {
         by
     }
 
+    /// Moves an order to a new price and visible size; it keeps its id.
+    ///
+    /// A smaller size at the same price keeps priority; anything else (unchanged ones too) goes to the back. A price that
+    /// crosses leaves the book, trades, and rests the remainder under a new id. Returns the quantity filled and the handle.
+    pub fn replace(&mut self, handle: Handle, tick: i32, quantity: i64, sink: &mut impl Sink) -> (i64, Option<Handle>) {
+        if self.resting(handle) == 0 || quantity <= 0 || self.at(tick).is_none() {
+            return (0, None);
+        }
+        let o = self.pool[handle.slot as usize];
+        if tick == o.tick && quantity < o.size {
+            let by = o.size - quantity;
+            self.pool[handle.slot as usize].size = quantity;
+            if let Some(i) = self.at(tick) {
+                self.levels[i].size -= by;
+            }
+            sink.modified(o.order_id, o.side, tick, quantity);
+            return (0, Some(handle));
+        }
+        let crosses = match o.side {
+            Side::Ask => tick <= self.best[0],
+            _ => tick >= self.best[1],
+        };
+        if crosses {
+            self.cancel(handle, sink);
+            return self.limit(o.owner, o.side, tick, quantity, true, sink);
+        }
+        self.unlink(handle.slot);
+        let slot = self.link(Resting { tick, size: quantity, ..o });
+        sink.modified(o.order_id, o.side, tick, quantity);
+        (0, Some(Handle { slot, order_id: o.order_id }))
+    }
+
     /// Fills the oldest order of a level, at most `wanted`; an iceberg comes back at the end of the queue.
     fn fill_front(&mut self, side: Side, tick: i32, wanted: i64, sink: &mut impl Sink) -> i64 {
         let Some(i) = self.at(tick) else { return 0 };
@@ -361,127 +417,4 @@ impl Engine {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::{BTreeMap, VecDeque};
-
-    #[derive(Default)]
-    struct Log(Vec<(char, u64, i32, i64)>);
-
-    impl Sink for Log {
-        fn added(&mut self, id: u64, _side: Side, tick: i32, size: i64) {
-            self.0.push(('A', id, tick, size));
-        }
-        fn cancelled(&mut self, id: u64, _side: Side, tick: i32, size: i64) {
-            self.0.push(('C', id, tick, size));
-        }
-        fn filled(&mut self, id: u64, _owner: u32, _side: Side, tick: i32, size: i64) {
-            self.0.push(('F', id, tick, size));
-        }
-    }
-
-    /// The plain book every operation is held against: price-time priority in ordered maps.
-    #[derive(Default)]
-    struct Plain {
-        sides: [BTreeMap<i32, VecDeque<(u64, i64)>>; 2],
-        next: u64,
-        log: Vec<(char, u64, i32, i64)>,
-    }
-
-    impl Plain {
-        fn limit(&mut self, side: Side, tick: i32, mut left: i64) -> u64 {
-            let other = 1 - index(side);
-            while left > 0 {
-                let best = if side == Side::Bid { self.sides[other].keys().next().copied() } else { self.sides[other].keys().next_back().copied() };
-                let Some(best) = best.filter(|b| if side == Side::Bid { *b <= tick } else { *b >= tick }) else { break };
-                let queue = self.sides[other].get_mut(&best).unwrap();
-                let front = queue.front_mut().unwrap();
-                let size = front.1.min(left);
-                self.log.push(('F', front.0, best, size));
-                left -= size;
-                front.1 -= size;
-                if front.1 == 0 {
-                    queue.pop_front();
-                    if queue.is_empty() {
-                        self.sides[other].remove(&best);
-                    }
-                }
-            }
-            if left > 0 {
-                self.next += 1;
-                self.sides[index(side)].entry(tick).or_default().push_back((self.next, left));
-                self.log.push(('A', self.next, tick, left));
-                return self.next;
-            }
-            0
-        }
-
-        fn cancel(&mut self, id: u64) {
-            for side in &mut self.sides {
-                for (tick, queue) in side.iter_mut() {
-                    if let Some(i) = queue.iter().position(|o| o.0 == id) {
-                        let (_, size) = queue.remove(i).unwrap();
-                        self.log.push(('C', id, *tick, size));
-                        let (tick, empty) = (*tick, queue.is_empty());
-                        if empty {
-                            side.remove(&tick);
-                        }
-                        return;
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn random_operations_match_the_plain_book_order_by_order() {
-        let mut draws = crate::rng::Draws::new(11, 0);
-        let (mut engine, mut plain, mut log) = (Engine::new(900, 256), Plain::default(), Log::default());
-        let mut live: Vec<Handle> = Vec::new();
-        for _ in 0..100_000 {
-            if draws.uniform() < 0.45 && !live.is_empty() {
-                let h = live.swap_remove(draws.below(live.len() as u64) as usize);
-                engine.cancel(h, &mut log);
-                plain.cancel(h.order_id);
-            } else {
-                let side = if draws.below(2) == 0 { Side::Bid } else { Side::Ask };
-                let tick = 1_000 + draws.below(21) as i32 - 10;
-                let size = draws.geometric(4.0);
-                plain.limit(side, tick, size);
-                if let (_, Some(h)) = engine.limit(1, side, tick, size, true, &mut log) {
-                    live.push(h);
-                }
-            }
-            assert_eq!(log.0, plain.log);
-            log.0.clear();
-            plain.log.clear();
-            if let (Some(b), Some(a)) = (engine.best_bid(), engine.best_ask()) {
-                assert!(b < a, "book is crossed: {b} {a}");
-            }
-            assert_eq!(engine.best_bid(), plain.sides[0].keys().next_back().copied());
-            assert_eq!(engine.best_ask(), plain.sides[1].keys().next().copied());
-        }
-    }
-
-    #[test]
-    fn an_iceberg_refill_keeps_its_id_and_goes_to_the_back() {
-        let (mut e, mut log) = (Engine::new(0, 64), Log::default());
-        e.iceberg(1, Side::Ask, 10, 25, 10, &mut log);
-        e.limit(2, Side::Ask, 10, 5, true, &mut log);
-        log.0.clear();
-        assert_eq!(e.take(Side::Bid, 10, 18, &mut log), 18);
-        assert_eq!(log.0, [('F', 1, 10, 10), ('A', 1, 10, 10), ('F', 2, 10, 5), ('F', 1, 10, 3)]);
-    }
-
-    #[test]
-    fn reducing_keeps_priority_and_an_ioc_never_rests() {
-        let (mut e, mut log) = (Engine::new(0, 64), Log::default());
-        let (_, first) = e.limit(1, Side::Bid, 20, 9, true, &mut log);
-        e.limit(2, Side::Bid, 20, 9, true, &mut log);
-        assert_eq!(e.reduce(first.unwrap(), 4, &mut log), 4);
-        log.0.clear();
-        assert_eq!(e.limit(3, Side::Ask, 20, 20, false, &mut log), (14, None));
-        assert_eq!(log.0, [('F', 1, 20, 5), ('F', 2, 20, 9)]);
-        assert_eq!((e.best_bid(), e.best_ask(), e.live_orders()), (None, None, 0));
-    }
-}
+mod tests;

@@ -25,8 +25,20 @@ pub struct Parameters {
     pub cancel_hazard: f64,
     /// Mean size of a background limit order.
     pub add_size: f64,
+    /// Share of background orders that join the touch.
+    pub touch_share: f64,
     /// Share of background orders at the touch that improve on it where the spread is open.
     pub improve: f64,
+    /// Bursts of fleeting background messages a second.
+    pub burst_rate: f64,
+    /// Share of trades that set off a burst.
+    pub burst_after_trade: f64,
+    /// Mean messages of a burst.
+    pub burst_messages: f64,
+    /// Mean gap between the messages of a burst, s.
+    pub burst_gap_s: f64,
+    /// Median life of a fleeting order, s, and the standard deviation of its logarithm.
+    pub fleeting_life_s: (f64, f64),
     /// Base rate of background market orders a side.
     pub market_rate: f64,
     /// Branching ratio of market orders (Hawkes).
@@ -48,14 +60,18 @@ pub struct Parameters {
     pub maker_quote: (f64, f64),
     /// Quotes a side and maker.
     pub maker_quotes: u32,
+    /// Exponent of the distance of a quote from the touch, 10 levels: 1 spreads evenly, below 1 goes deeper.
+    pub maker_spread: f64,
     /// Lowest and highest wake rate.
     pub maker_wake_rate: (f64, f64),
     /// Lowest and highest withdrawal threshold, EWMA of absolute 100 ms moves in ticks.
     pub maker_threshold: (f64, f64),
     /// Lowest and highest time a withdrawal lasts, s.
     pub maker_away_s: (f64, f64),
-    /// Mean time to quote inside an opened spread, s.
-    pub refill_s: f64,
+    /// Mean time to quote inside an opened spread, s: quick hands and slow ones.
+    pub refill_s: (f64, f64),
+    /// Share of slow hands.
+    pub refill_slow: f64,
 
     /// Growth of the refill time per tick of the move EWMA.
     pub caution: f64,
@@ -97,14 +113,18 @@ pub struct Parameters {
 
     /// Benign metaorders an hour.
     pub metaorders_per_hour: f64,
-    /// Size of a benign metaorder.
+    /// Size of a benign metaorder, log-uniform.
     pub metaorder_size: (f64, f64),
+    /// Child orders a second of a benign metaorder, log-uniform.
+    pub metaorder_rate: (f64, f64),
     /// Rare large benign clips a day.
     pub clips_per_day: f64,
     /// Size of a benign clip.
     pub clip_size: (f64, f64),
     /// Log standard deviations of the regimes: volatility, activity, depth.
     pub regime_sd: (f64, f64, f64),
+    /// Log standard deviation of the fast (40 s) swing of background activity.
+    pub flow_sd: f64,
 
     /// When the seller starts, ns UTC; `i64::MAX` never.
     pub seller_start: i64,
@@ -114,7 +134,7 @@ pub struct Parameters {
     pub seller_ramp_s: f64,
     /// Size of a clip.
     pub seller_clip: i64,
-    /// Share of the last two seconds' volume, used where larger than the clip.
+    /// Share of the last two seconds' volume the programme follows where that asks for more clips.
     pub seller_share: f64,
     /// Most clips a second.
     pub seller_max_rate: f64,
@@ -132,30 +152,38 @@ impl Default for Parameters {
             add_rate: 14.0,
             cancel_hazard: 0.25,
             add_size: 2.2,
+            touch_share: 0.4,
             improve: 0.15,
-            market_rate: 1.6,
-            market_branching: 0.5,
-            market_decay: 1.5,
+            burst_rate: 1.2,
+            burst_after_trade: 0.2,
+            burst_messages: 28.0,
+            burst_gap_s: 0.000_3,
+            fleeting_life_s: (0.15, 1.6),
+            market_rate: 1.7,
+            market_branching: 0.7,
+            market_decay: 3.0,
             market_size: 2.6,
             value_pull: 0.06,
             makers: 30,
-            maker_cap: (90.0, 200.0),
+            maker_cap: (100.0, 180.0),
             maker_cap_scale: 1.0,
             maker_quote: (4.0, 11.0),
             maker_quotes: 2,
+            maker_spread: 0.85,
             maker_wake_rate: (2.0, 4.0),
             maker_threshold: (0.9, 3.5),
             maker_away_s: (4.0, 10.0),
-            refill_s: 0.03,
-            caution: 1.5,
-            undercut: 0.5,
-            bargain_rate: 7.0,
+            refill_s: (0.008, 0.45),
+            refill_slow: 0.24,
+            caution: 0.25,
+            undercut: 0.6,
+            bargain_rate: 5.5,
             bargain_from_pct: 0.5,
             bargain_size: (10.0, 40.0),
             bargain_delay_s: 1.5,
             fundamentals: 300,
             fundamental_distance: (0.003, 0.024),
-            fundamental_size: (3.0, 13.0),
+            fundamental_size: (2.0, 12.0),
             fundamental_delay_s: (5.0, 30.0),
             stops: 50,
             stop_distance: (0.002, 0.02),
@@ -165,13 +193,15 @@ impl Default for Parameters {
             momentum_threshold: 0.8,
             momentum_size: (2.0, 9.0),
             metaorders_per_hour: 4.0,
-            metaorder_size: (150.0, 400.0),
+            metaorder_size: (150.0, 1_200.0),
+            metaorder_rate: (0.4, 4.0),
             clips_per_day: 6.0,
             clip_size: (60.0, 120.0),
-            regime_sd: (0.35, 0.3, 0.15),
+            regime_sd: (0.6, 0.2, 0.1),
+            flow_sd: 0.45,
             seller_start: i64::MAX,
             seller_rate: 1.0,
-            seller_ramp_s: 29.0,
+            seller_ramp_s: 27.0,
             seller_clip: 100,
             seller_share: 0.35,
             seller_max_rate: 12.0,

@@ -6,6 +6,8 @@ use pretrade_records::{Event, EventFlags, EventKind, Side};
 /// A fill of a resting order.
 #[derive(Clone, Copy, Debug)]
 pub struct Fill {
+    /// The resting order.
+    pub order_id: u64,
     /// Owner of the resting order.
     pub owner: u32,
     /// Its side.
@@ -14,6 +16,8 @@ pub struct Fill {
     pub tick: i32,
     /// Size in lots.
     pub size: i64,
+    /// When, ns UTC.
+    pub ts: i64,
 }
 
 /// Collects events and fills at one instant after another.
@@ -62,6 +66,12 @@ impl Recorder {
         self.sequence
     }
 
+    /// Trades of the aggressor at work, by price, not yet printed.
+    #[must_use]
+    pub fn prints(&self) -> &[(i32, i64)] {
+        &self.prints
+    }
+
     fn put(&mut self, kind: EventKind, order_id: u64, side: Side, tick: i32, size: i64, last: bool) {
         self.sequence += 1;
         let event = Event {
@@ -77,7 +87,13 @@ impl Recorder {
             side: side as u8,
             flags: if last { EventFlags::LAST } else { 0 },
         };
-        for word in [event.ts_event as u64, order_id, event.price as u64, size as u64, u64::from(event.kind) << 8 | u64::from(event.side)] {
+        for word in [
+            event.ts_event as u64,
+            order_id,
+            event.price as u64,
+            size as u64,
+            u64::from(event.flags) << 16 | u64::from(event.kind) << 8 | u64::from(event.side),
+        ] {
             self.hash = (self.hash ^ word).wrapping_mul(0x0000_0100_0000_01B3);
         }
         self.events.push(event);
@@ -107,9 +123,13 @@ impl Sink for Recorder {
         self.put(EventKind::Cancel, order_id, side, tick, size, true);
     }
 
+    fn modified(&mut self, order_id: u64, side: Side, tick: i32, size: i64) {
+        self.put(EventKind::Modify, order_id, side, tick, size, true);
+    }
+
     fn filled(&mut self, order_id: u64, owner: u32, side: Side, tick: i32, size: i64) {
         self.put(EventKind::Execute, order_id, side, tick, size, false);
-        self.fills.push(Fill { owner, side, tick, size });
+        self.fills.push(Fill { order_id, owner, side, tick, size, ts: self.now });
         match self.prints.last_mut() {
             Some((t, s)) if *t == tick => *s += size,
             _ => self.prints.push((tick, size)),

@@ -40,6 +40,11 @@ impl Draws {
         low + (high - low) * self.uniform()
     }
 
+    /// Log-uniform in `[low, high)`, both above 0.
+    pub fn log_between(&mut self, low: f64, high: f64) -> f64 {
+        low * libm::exp(libm::log(high / low) * self.uniform())
+    }
+
     /// Whole number in `0..n`.
     pub fn below(&mut self, n: u64) -> u64 {
         ((u128::from(self.bits()) * u128::from(n)) >> 64) as u64

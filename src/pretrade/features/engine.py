@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -71,6 +71,12 @@ class FeatureEngine:
             return Features.concat([])
         native = self._open(int(events["ts_recv"][0]))
         return self._features(native.push(np.ascontiguousarray(events).tobytes()))
+
+    def push_from(self, source: Callable[[_native.Engine], int], ts_first: int) -> Features:
+        """Let a native source push events of ``ts_first`` and later straight into the kernel; the rows they closed."""
+        native = self._open(ts_first)
+        source(native)
+        return self._features(native.push(b""))
 
     def close(self, ts_recv: int) -> Features:
         """Close the grid up to and including ``ts_recv``: nothing earlier will come."""

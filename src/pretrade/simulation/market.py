@@ -22,6 +22,7 @@ INSTRUMENT_ID: Final = 1
 SELLER_START_NS: Final = 1_767_641_400_000_000_000
 """5 January 2026, 14:30:00 New York."""
 CALM_START_NS: Final = 1_767_225_600_000_000_000
+FEED_LATENCY_NS: Final = 50_000
 CALM_SEED: Final = 20_260_105
 WARM_UP_S: Final = 900
 _SECOND: Final = 1_000_000_000
@@ -118,6 +119,29 @@ class Simulator:
         """
         return np.frombuffer(self._native.submit(orders.astype(ORDER_DTYPE, copy=False).tobytes()), EVENT_DTYPE)
 
+    def reports(self) -> NDArray[Any]:
+        """Fills of outside orders that rested, EVENT_DTYPE, since the last call of this or of :meth:`submit`."""
+        return np.frombuffer(self._native.reports(), EVENT_DTYPE)
+
+    def run_features(self, ts: int, engine: features.FeatureEngine, *, ts_first: int) -> features.Features:
+        """Run to ``ts`` straight into a feature engine, with no event array in between.
+
+        Parameters
+        ----------
+        ts
+            Instant to run to, nanoseconds UTC.
+        engine
+            Takes the events.
+        ts_first
+            Receive time of the first event, nanoseconds UTC: where the session calendar is laid out from.
+
+        Returns
+        -------
+        Features
+            The rows closed on the way; equal to pushing :meth:`run_until` of the same instants.
+        """
+        return engine.push_from(lambda native: self._native.run_features(ts, native), ts_first)
+
     @property
     def event_log_hash(self) -> str:
         """Hash over every event published so far, hexadecimal."""
@@ -207,15 +231,16 @@ def calm(hours: float, *, seed: int, config: Config) -> features.Features:
 
     Notes
     -----
-    Events are consumed in slices as they are simulated; memory holds the rows only.
+    Events go straight into the feature kernel; memory holds the rows only.
     """
     if not 0 < hours < 10_000:
         raise SimulationError(f"{hours} calm hours were asked for; it must be above 0 and below 10000")
     simulator = Simulator(MarketParameters(), seed, CALM_START_NS)
     engine = features.engine(config, (config.instrument("ES"),), with_quotes=False)
     end = CALM_START_NS + int(hours * 3600) * _SECOND
-    slices = (simulator.run_until(min(at + _SLICE_NS, end)) for at in range(CALM_START_NS, end, _SLICE_NS))
-    return features.collect(slices, engine)
+    stops = (min(at + _SLICE_NS, end) for at in range(CALM_START_NS, end, _SLICE_NS))
+    parts = [simulator.run_features(stop, engine, ts_first=CALM_START_NS + FEED_LATENCY_NS) for stop in stops]
+    return features.Features.concat([*parts, engine.close(end)])
 
 
 def _best_ask(events: NDArray[Any], times: list[int]) -> list[int]:

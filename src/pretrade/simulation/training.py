@@ -25,7 +25,7 @@ def model_folder(config: Config, run_path: Path, kind: str, hours: float = CALM_
         f"{hours:g}",
         str(CALM_SEED),
         __version__,
-        repr(MarketParameters()),
+        MarketParameters().as_json(),
         repr(config.snapshot),
         repr(config.anomaly),
         repr(config.evidence),
