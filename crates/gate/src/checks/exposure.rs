@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the order would add up to: controls 18 and 28.
+use super::Context;
+use crate::breach::{Breach, Check};
+use pretrade_records::{ReasonCode, Unit};
+
+/// Control 18: the worst case of the side stays within the maximum, for the account and over all accounts.
+#[inline]
+pub fn check_position(c: &Context<'_>) -> Check {
+    if c.request.is_reduction() {
+        return Ok(());
+    }
+    if c.cell.is_known == 0 {
+        return Err(Breach::missing(18));
+    }
+    let (i, x) = (c.instrument, c.request.added);
+    let (of_account, of_all, limit, account_limit) = if c.request.is_buy {
+        (worst(c.cell.position, c.cell.working_buy, x), worst(i.position, i.working_buy, x), i.position_max_long, c.account.position_max_long)
+    } else {
+        (
+            worst(c.cell.position.saturating_neg(), c.cell.working_sell, x),
+            worst(i.position.saturating_neg(), i.working_sell, x),
+            i.position_max_short,
+            c.account.position_max_short,
+        )
+    };
+    let account_limit = account_limit.min(limit);
+    if of_account > account_limit {
+        return Err(Breach::new(18, ReasonCode::PositionExceedsLimit, of_account, account_limit, Unit::Lots));
+    }
+    if of_all > limit {
+        return Err(Breach::new(18, ReasonCode::PositionExceedsLimit, of_all, limit, Unit::Lots));
+    }
+    Ok(())
+}
+
+/// As if every order of the side filled and none of the other.
+#[inline]
+fn worst(position: i64, working: i64, added: i64) -> i64 {
+    position.saturating_add(working).saturating_add(added)
+}
+
+/// Control 28: a new order keeps the number of live orders within the limit of every level.
+#[inline]
+pub fn check_open_orders(c: &Context<'_>) -> Check {
+    if c.request.is_replace || c.request.is_reduction() {
+        return Ok(());
+    }
+    let instrument = (i64::from(c.instrument.open_orders), c.instrument.open_orders_limit);
+    let levels = c.levels().map(|level| (level.open_orders, level.open_orders_limit));
+    match std::iter::once(instrument).chain(levels).find(|(open, limit)| open >= limit) {
+        None => Ok(()),
+        Some((open, limit)) => Err(Breach::new(28, ReasonCode::OpenOrdersExceedLimit, open + 1, limit, Unit::Count)),
+    }
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Prices and size against the book: controls 11 to 17.
+use super::Context;
+use crate::bounds::{SideBounds, missing};
+use crate::breach::{Breach, Check};
+use crate::state::{Instrument, Ledger};
+use pretrade_records::units::UNLIMITED;
+use pretrade_records::{ReasonCode, Unit};
+
+#[inline]
+fn side<'a>(c: &Context<'a>) -> &'a SideBounds {
+    if c.request.is_buy { &c.instrument.bounds.buy } else { &c.instrument.bounds.sell }
+}
+
+/// The smallest control-12 limit over instrument, account, strategy and firm.
+#[inline]
+fn quantity_limit(instrument: &Instrument, levels: [&Ledger; 3]) -> i64 {
+    levels.iter().fold(instrument.max_order_quantity, |limit, level| limit.min(level.max_order_quantity))
+}
+
+/// Control 12: quantity within the maximum of every level. Below one lot a verified reduction of one lot still passes,
+/// unless the static limit itself forbids it.
+#[inline]
+pub fn check_max_quantity(c: &Context<'_>) -> Check {
+    let limit = quantity_limit(c.instrument, c.levels());
+    if c.request.quantity <= limit {
+        return Ok(());
+    }
+    let lot = c.instrument.lot_size;
+    let statics = c.levels().iter().fold(c.instrument.static_max_order_quantity, |limit, level| limit.min(level.max_order_quantity));
+    if c.request.is_reduction() && limit < lot && c.request.quantity <= lot && statics >= lot {
+        return Ok(());
+    }
+    Err(Breach::new(12, ReasonCode::OrderExceedsLimit, c.request.quantity, limit, Unit::Lots))
+}
+
+/// Control 11: the prices controls 13 to 17 need are there and fresh. A verified reduction needs a last good one only.
+#[inline]
+pub fn check_reference_price(c: &Context<'_>) -> Check {
+    if c.instrument.bounds.missing & missing::REFERENCE == 0 && c.is_quote_fresh {
+        return Ok(());
+    }
+    if c.request.is_reduction() && c.instrument.bounds.missing & missing::LAST_GOOD == 0 {
+        return Ok(());
+    }
+    Err(Breach::plain(11, ReasonCode::ReferencePriceMissing))
+}
+
+/// Control 13: quantity x implied price x value within the maximum of every level; 128 bits, a sell valued at the
+/// higher of its price and the best bid.
+#[inline]
+pub fn check_max_notional(c: &Context<'_>) -> Check {
+    let limit = c.levels().iter().fold(c.instrument.max_order_notional, |limit, level| limit.min(level.max_order_notional));
+    if limit == UNLIMITED {
+        return Ok(());
+    }
+    let price = if c.request.is_buy { c.request.implied } else { c.request.implied.max(c.instrument.bounds.sell.opposite_touch) };
+    let value = c.instrument.value_per_tick_lot;
+    if c.instrument.tick_size <= 0 || c.instrument.lot_size <= 0 || value <= 0 {
+        return Err(Breach::missing(13));
+    }
+    // Rounded away from zero where the touch or the lot do not divide.
+    let ticks = price.unsigned_abs().div_ceil(c.instrument.tick_size.unsigned_abs());
+    let lots = if c.instrument.lot_size == 1 { c.request.quantity.unsigned_abs() } else { c.request.quantity.unsigned_abs().div_ceil(c.instrument.lot_size.unsigned_abs()) };
+    let notional = (u128::from(lots) * u128::from(ticks)).saturating_mul(u128::from(value.unsigned_abs()));
+    if notional <= u128::from(limit.unsigned_abs()) {
+        return Ok(());
+    }
+    let measured = i64::try_from(notional).unwrap_or(i64::MAX);
+    Err(Breach::new(13, ReasonCode::NotionalExceedsLimit, measured, limit, Unit::Money))
+}
+
+/// Control 14: quantity within its share of visible depth, of the last minute's volume and of the daily volume.
+#[inline]
+pub fn check_liquidity(c: &Context<'_>) -> Check {
+    if c.instrument.bounds.missing & missing::ADV != 0 {
+        return Err(Breach::missing(14));
+    }
+    let limit = side(c).liquidity;
+    if c.request.quantity <= limit { Ok(()) } else { Err(Breach::new(14, ReasonCode::SizeExceedsLiquidity, c.request.quantity, limit, Unit::Lots)) }
+}
+
+/// Control 15: a buy not above the reference plus collar, a sell not below it minus collar. A verified reduction without
+/// a fresh reference is held against the last good one and the static collar.
+#[inline]
+pub fn check_collar(c: &Context<'_>) -> Check {
+    let is_last_good = c.instrument.bounds.missing & missing::REFERENCE != 0 || !c.is_quote_fresh;
+    let limit = if is_last_good { side(c).collar_static } else { side(c).collar };
+    let is_inside = if c.request.is_buy { c.request.implied <= limit } else { c.request.implied >= limit };
+    if is_inside { Ok(()) } else { Err(Breach::new(15, ReasonCode::PriceOutsideCollar, c.request.implied, limit, Unit::Price)) }
+}
+
+/// Control 16: a passive order keeps its distance to its own touch. Verified reductions are exempt.
+#[inline]
+pub fn check_standoff(c: &Context<'_>) -> Check {
+    if !c.request.is_passive || c.request.is_reduction() {
+        return Ok(());
+    }
+    let bounds = side(c);
+    let is_outside = if c.request.is_buy { c.request.implied <= bounds.standoff } else { c.request.implied >= bounds.standoff };
+    if is_outside {
+        return Ok(());
+    }
+    let tick = c.instrument.tick_size.max(1);
+    let distance = |price: i64| bounds.own_touch.saturating_sub(price).saturating_mul(if c.request.is_buy { 1 } else { -1 }).div_euclid(tick);
+    Err(Breach::new(16, ReasonCode::PriceInsideStandoff, distance(c.request.implied), distance(bounds.standoff), Unit::Ticks))
+}
+
+/// Control 17: an aggressive price does not chase the market beyond its distance from where the windows started.
+#[inline]
+pub fn check_drift(c: &Context<'_>) -> Check {
+    if c.request.is_passive || !is_aggressive(c) {
+        return Ok(());
+    }
+    if c.instrument.bounds.missing & missing::DRIFT != 0 {
+        return Err(Breach::missing(17));
+    }
+    let limit = side(c).drift;
+    let is_inside = if c.request.is_buy { c.request.implied <= limit } else { c.request.implied >= limit };
+    if is_inside { Ok(()) } else { Err(Breach::new(17, ReasonCode::PriceDrift, c.request.implied, limit, Unit::Price)) }
+}
+
+#[inline]
+fn is_aggressive(c: &Context<'_>) -> bool {
+    let touch = side(c).opposite_touch;
+    c.request.is_market || if c.request.is_buy { c.request.implied >= touch } else { c.request.implied <= touch }
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the gate writes into its journal, and the fold that rebuilds its state from it (`records` section 4).
+use crate::gate::{Gate, GateError};
+use crate::merge::{Version, sound_values};
+use crate::stage::Stage;
+use crate::venue::VenueMessage;
+use bytemuck::{Pod, Zeroable};
+use pretrade_journal::{GateJournal, GateJournalReader, GateJournalRecord, JournalError, RecordKind};
+use pretrade_records::{Decision, LimitsRecord, Order, Verdict};
+
+/// One decision with what it read: order and decision in one record, since both are known together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+pub struct DecisionEntry {
+    /// The decision, which carries most of the order.
+    pub decision: Decision,
+    /// The order a replace or cancel names.
+    pub original_client_order_id: u64,
+    /// Session.
+    pub session_id: u32,
+    /// Order flags.
+    pub order_flags: u32,
+    /// [`pretrade_records::OrderType`] code.
+    pub order_type: u8,
+    /// [`pretrade_records::TimeInForce`] code.
+    pub time_in_force: u8,
+    /// [`pretrade_records::Phase`] code read.
+    pub phase: u8,
+    /// [`pretrade_records::FeedState`] bits read.
+    pub feed_state: u8,
+    /// Zero.
+    pub pad: u32,
+    /// Best bid read.
+    pub bid_price: i64,
+    /// Best ask read.
+    pub ask_price: i64,
+    /// Collar reference of the order's side.
+    pub reference: i64,
+    /// Collar bound of the order's side.
+    pub collar: i64,
+    /// Age of the limits channel, ns.
+    pub limits_age: i64,
+    /// Age of the quotes channel, ns.
+    pub quotes_age: i64,
+    /// Quantity added to the working side.
+    pub added: i64,
+    /// Zero.
+    pub spare: i64,
+}
+
+const _: () = assert!(core::mem::size_of::<DecisionEntry>() == 216);
+
+/// A change of state that no order caused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Transition {
+    /// Instrument, 0 for the whole gate.
+    pub instrument_id: u32,
+    /// See the constants.
+    pub what: u8,
+    /// Stage level.
+    pub level: u8,
+    /// Stage cause.
+    pub cause: u8,
+    /// Zero.
+    pub pad: u8,
+    /// Trip latched for the sidecar; or when the stage was entered; or the kill word.
+    pub first: u64,
+    /// Trip latched for a human.
+    pub second: u64,
+}
+
+impl Transition {
+    /// Breaker latches changed.
+    pub const TRIP: u8 = 1;
+    /// A stage changed.
+    pub const STAGE: u8 = 2;
+    /// The firm kill word changed.
+    pub const KILL: u8 = 3;
+    /// The gate was poisoned by a caught panic.
+    pub const POISON: u8 = 4;
+
+    /// Latches now in force, 0 where none.
+    #[must_use]
+    pub fn trip(instrument_id: u32, sidecar: u64, human: u64) -> Self {
+        Transition { instrument_id, what: Self::TRIP, first: sidecar, second: human, ..Default::default() }
+    }
+
+    /// A stage entered.
+    #[must_use]
+    pub fn stage(instrument_id: u32, stage: &Stage) -> Self {
+        let first = stage.mono_entered.cast_unsigned();
+        Transition { instrument_id, what: Self::STAGE, level: stage.level, cause: stage.cause, first, ..Default::default() }
+    }
+
+    /// A word of the whole gate changed.
+    #[must_use]
+    pub fn whole(what: u8, first: u64) -> Self {
+        Transition { what, first, ..Default::default() }
+    }
+}
+
+impl Gate {
+    /// Writes a record; counts it when the journal cannot take it.
+    #[inline]
+    pub(crate) fn record(&mut self, kind: RecordKind, payload: &[u64], now_mono: i64, now_utc: i64) {
+        if let Some(journal) = &mut self.journal
+            && journal.append(kind, now_mono, now_utc, payload).is_none()
+        {
+            self.counters.unrecorded += 1;
+        }
+    }
+
+    pub(crate) fn record_transition(&mut self, transition: Transition, now_mono: i64, now_utc: i64) {
+        self.record(RecordKind::Control, bytemuck::cast_slice(std::slice::from_ref(&transition)), now_mono, now_utc);
+    }
+
+    pub(crate) fn record_limits(&mut self, limits: &LimitsRecord, now_mono: i64, now_utc: i64) {
+        self.record(RecordKind::Limits, bytemuck::cast_slice(std::slice::from_ref(limits)), now_mono, now_utc);
+    }
+
+    /// Above 90 % of the ring, or with a copier that stopped, new risk is refused (control 44).
+    #[inline]
+    pub(crate) fn can_record(&mut self) -> bool {
+        match &mut self.journal {
+            None => true,
+            Some(journal) => !journal.has_failed() && journal.fill_ppm() <= 900_000,
+        }
+    }
+
+    /// Folds the journal of an earlier life, then opens it for writing.
+    pub(crate) fn rebuild(&mut self, past: Result<GateJournalReader, JournalError>) -> Result<(), GateError> {
+        let Some(options) = self.files.journal.clone() else { return Ok(()) };
+        match past {
+            Ok(mut reader) => {
+                let mut records = Vec::new();
+                while reader.read(&mut records, 4096)? > 0 {
+                    for record in records.drain(..) {
+                        self.fold(&record)?;
+                    }
+                }
+            }
+            Err(e) if e.kind == pretrade_journal::error::JournalErrorKind::Absent => {}
+            Err(e) => return Err(e.into()),
+        }
+        self.journal = Some(GateJournal::open(&options)?);
+        self.record(RecordKind::Start, &[u64::from(std::process::id())], 0, 0);
+        Ok(())
+    }
+
+    /// Takes one record of the past into the state.
+    fn fold(&mut self, record: &GateJournalRecord) -> Result<(), GateError> {
+        match record.kind() {
+            Some(RecordKind::Decision) => self.fold_decision(&record.payload_as()),
+            Some(RecordKind::Venue) => {
+                let message: VenueMessage = record.payload_as();
+                self.apply_venue(&message);
+            }
+            Some(RecordKind::Limits) => self.fold_limits(&record.payload_as()),
+            Some(RecordKind::Control) => self.fold_transition(&record.payload_as()),
+            _ => {}
+        }
+        self.ids.reserve().map_err(GateError::from)
+    }
+
+    fn fold_decision(&mut self, entry: &DecisionEntry) {
+        let d = &entry.decision;
+        self.counters.decisions = self.counters.decisions.max(d.gate_sequence);
+        self.ids.insert(d.client_order_id, entry.session_id);
+        let order = Order {
+            client_order_id: d.client_order_id,
+            ts_event: d.ts_event,
+            price: d.price,
+            quantity: d.quantity,
+            instrument_id: d.instrument_id,
+            strategy_id: d.strategy_id,
+            account_id: d.account_id,
+            side: d.side,
+            order_type: entry.order_type,
+            time_in_force: entry.time_in_force,
+            action: d.action,
+            flags: entry.order_flags,
+            session_id: entry.session_id,
+            original_client_order_id: entry.original_client_order_id,
+        };
+        match Verdict::try_from(d.verdict) {
+            Ok(Verdict::Accept) => self.apply(&order, d.mono_decision, false),
+            Ok(Verdict::Hold) => self.apply(&order, d.mono_decision, true),
+            _ => {}
+        }
+    }
+
+    fn fold_limits(&mut self, record: &LimitsRecord) {
+        let Some(at) = self.instrument_index.get(record.instrument_id) else { return };
+        let cold = &mut self.cold[at];
+        if let Some(numbers) = sound_values(record, record.instrument_id, record.epoch, Version::default()) {
+            // A new epoch may count its versions from one again, so only the epoch binds a restarted gate.
+            cold.last_version = Version { epoch: record.epoch, pad: 0, version: record.version };
+            cold.last_good = cold.envelope.map(|e| e.clamp(&numbers));
+            if let Some(values) = cold.last_good {
+                cold.ramp.rest(values);
+            }
+            cold.stage.was_fresh = 1;
+        }
+    }
+
+    fn fold_transition(&mut self, transition: &Transition) {
+        let Some(at) = self.instrument_index.get(transition.instrument_id) else { return };
+        let (cold, instrument) = (&mut self.cold[at], &mut self.instruments[at]);
+        match transition.what {
+            Transition::TRIP => (cold.trip_sidecar, cold.trip_human) = (transition.first, transition.second),
+            Transition::STAGE => {
+                cold.stage = Stage {
+                    level: transition.level,
+                    cause: transition.cause,
+                    mono_entered: transition.first.cast_signed(),
+                    was_fresh: 1,
+                    was_observed: 1,
+                    ..Default::default()
+                };
+                (instrument.stage, instrument.cause) = (transition.level, transition.cause);
+            }
+            _ => {}
+        }
+        instrument.trip_id = if cold.trip_sidecar != 0 { cold.trip_sidecar } else { cold.trip_human };
+        if instrument.trip_id != 0 {
+            instrument.flags |= crate::state::flag::TRIPPED;
+        } else {
+            instrument.flags &= !crate::state::flag::TRIPPED;
+        }
+    }
+}

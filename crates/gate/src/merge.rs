@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Effective limits of one instrument: clamp, fallback, ramp. Pure functions over integers.
+//!
+//! The direction table of `records` is the only comparison used (invariant I5).
+use crate::options::GateOptions;
+use pretrade_records::limits::flags;
+use pretrade_records::parameter::{ALL_VALID, Direction, PARAMETER_COUNT, Parameter};
+use pretrade_records::units::{PPM, STANDOFF_OFF, UNLIMITED, UNLIMITED_U32};
+use pretrade_records::{LimitsRecord, Tier};
+use pretrade_shm::controls::row_flags;
+use pretrade_shm::{ControlsRecord, Table};
+
+/// All parameters as integers (floats in 1e-9), by [`Parameter`] code.
+pub type Values = [i64; PARAMETER_COUNT];
+
+/// What humans signed for one instrument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// Normal working limits.
+    pub statics: Values,
+    /// Tightest a model alone may set.
+    floor: [Option<i64>; PARAMETER_COUNT],
+    /// Loosest a model may set.
+    pub ceiling: Values,
+    /// Stage 1 without a last good value: static times this.
+    pub fallback_factor_ppm: u32,
+}
+
+impl Envelope {
+    /// Reads a `controls` row; `None` when a static value is absent (control 9 then refuses).
+    #[must_use]
+    pub fn of(row: &ControlsRecord) -> Option<Self> {
+        let mut envelope = Envelope {
+            statics: [0; PARAMETER_COUNT],
+            floor: [None; PARAMETER_COUNT],
+            ceiling: [0; PARAMETER_COUNT],
+            fallback_factor_ppm: row.fallback_factor_ppm.min(PPM),
+        };
+        let is_signed = row.flags & row_flags::SIGNED_CEILING != 0;
+        for &p in Parameter::ALL {
+            let (i, statics) = (p as usize, row.static_limits.get(p)?);
+            envelope.statics[i] = statics;
+            envelope.floor[i] = row.floor.get(p);
+            envelope.ceiling[i] = match row.ceiling.get(p) {
+                Some(ceiling) if is_signed => ceiling,
+                Some(ceiling) => p.tighter(statics, ceiling),
+                None => statics,
+            };
+        }
+        Some(envelope)
+    }
+
+    /// clamp(dynamic, floor, ceiling); the ceiling has the last word.
+    #[must_use]
+    pub fn clamp(&self, dynamic: &Values) -> Values {
+        each(|p| {
+            let (i, value) = (p as usize, dynamic[p as usize]);
+            let lifted = match self.floor[i] {
+                Some(floor) if p.is_looser(floor, value) => floor,
+                _ => value,
+            };
+            p.tighter(lifted, self.ceiling[i])
+        })
+    }
+
+    /// Stage 1: the tighter of last good and static; static x factor when nothing good was ever seen.
+    #[must_use]
+    pub fn fallback(&self, last_good: Option<&Values>, options: &GateOptions) -> Values {
+        each(|p| {
+            let statics = self.statics[p as usize];
+            match last_good {
+                Some(values) => p.tighter(values[p as usize], statics),
+                None => p.tighter(self.scaled_static(p, options), statics),
+            }
+        })
+    }
+
+    fn scaled_static(&self, p: Parameter, options: &GateOptions) -> i64 {
+        let statics = self.statics[p as usize];
+        if p == Parameter::PassiveStandoffTicks {
+            return i64::from(options.fallback_standoff_ticks);
+        }
+        if is_unbounded(p, statics) {
+            return statics;
+        }
+        let (value, factor, ppm) = (i128::from(statics), i128::from(self.fallback_factor_ppm), i128::from(PPM));
+        let scaled = match p.direction() {
+            Direction::SmallerIsTighter => value * factor / ppm,
+            // Bigger is tighter: divide, rounding up; factor 0 has no finite answer and takes the bound of the type.
+            Direction::BiggerIsTighter => (value * ppm + factor - 1).checked_div(factor).unwrap_or(i128::from(u32::MAX)),
+        };
+        i64::try_from(scaled).unwrap_or(i64::MAX)
+    }
+}
+
+/// One value per parameter.
+fn each(value: impl Fn(Parameter) -> i64) -> Values {
+    let mut values = [0; PARAMETER_COUNT];
+    for &p in Parameter::ALL {
+        values[p as usize] = value(p);
+    }
+    values
+}
+
+/// True where a value is the explicit "no bound" (or "off") of its parameter.
+#[must_use]
+pub fn is_unbounded(p: Parameter, value: i64) -> bool {
+    match p {
+        Parameter::MaxOrderQuantity | Parameter::MaxOrderNotional | Parameter::PositionMaxLong | Parameter::PositionMaxShort => value == UNLIMITED,
+        Parameter::PassiveStandoffTicks => value == i64::from(STANDOFF_OFF),
+        Parameter::OrderErrorHold | Parameter::OrderErrorReject | Parameter::ImpactBudgetBps => value >= 9_000_000_000_000_000_000,
+        _ => value == i64::from(UNLIMITED_U32),
+    }
+}
+
+/// Identity of the limits a gate last trusted: they never go back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, bytemuck::Zeroable)]
+#[repr(C)]
+pub struct Version {
+    /// Epoch of the writer.
+    pub epoch: u32,
+    /// Zero.
+    pub pad: u32,
+    /// Version inside the epoch.
+    pub version: u64,
+}
+
+/// The numbers of a record, `None` unless all of them can be trusted: checksum, identity, epoch, version, ranges.
+#[must_use]
+pub fn sound_values(record: &LimitsRecord, instrument_id: u32, table_epoch: u32, last: Version) -> Option<Values> {
+    let seen = Version { epoch: record.epoch, pad: 0, version: record.version };
+    let is_sound = Table::<LimitsRecord>::is_intact(record)
+        && record.instrument_id == instrument_id
+        && record.epoch == table_epoch
+        && seen >= last
+        && record.version > 0
+        && record.valid_mask & ALL_VALID == ALL_VALID
+        && Tier::try_from(record.tier).is_ok();
+    if !is_sound {
+        return None;
+    }
+    let mut values = [0; PARAMETER_COUNT];
+    for &p in Parameter::ALL {
+        let value = p.get(record)?;
+        if value < 0 && p != Parameter::PassiveStandoffTicks {
+            return None;
+        }
+        values[p as usize] = value;
+    }
+    Some(values)
+}
+
+/// True where the model behind a record gave a score: absent, NaN or out of range means stage 1.
+#[must_use]
+pub fn has_model(record: &LimitsRecord) -> bool {
+    record.flags & flags::MODEL_ABSENT == 0 && (0.0..=1.0).contains(&record.score)
+}
+
+/// The tighter of two sets, parameter by parameter.
+#[must_use]
+pub fn tightest(a: &Values, b: &Values) -> Values {
+    each(|p| p.tighter(a[p as usize], b[p as usize]))
+}
+
+/// Where the limits in force loosened from: the second rate limit of invariant I4, behind calibration's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ramp {
+    base: Values,
+    mono_base: i64,
+    is_started: bool,
+    is_resting: bool,
+}
+
+impl Default for Ramp {
+    fn default() -> Self {
+        Ramp { base: [0; PARAMETER_COUNT], mono_base: 0, is_started: false, is_resting: false }
+    }
+}
+
+impl Ramp {
+    /// The values in force now and whether any still ramps. Tightening is immediate; loosening starts when first seen.
+    pub fn step(&mut self, target: &Values, statics: &Values, now_mono: i64, ramp_ns: i64) -> (Values, bool) {
+        if !self.is_started {
+            self.rest(*target);
+        }
+        if self.is_resting && self.base != *target {
+            (self.mono_base, self.is_resting) = (now_mono, false);
+        }
+        let elapsed = now_mono.saturating_sub(self.mono_base).clamp(0, ramp_ns);
+        let values = each(|p| loosened(p, self.base[p as usize], target[p as usize], statics[p as usize], elapsed, ramp_ns));
+        if values == *target {
+            self.rest(values);
+        } else if Parameter::ALL.iter().any(|&p| p.is_looser(self.base[p as usize], values[p as usize])) {
+            (self.base, self.mono_base) = (values, now_mono);
+        }
+        (values, !self.is_resting)
+    }
+
+    /// Puts values in force with nothing left to ramp: a first record, or a fallback.
+    pub fn rest(&mut self, values: Values) {
+        (self.base, self.is_started, self.is_resting) = (values, true, true);
+    }
+}
+
+/// `base` moved towards a looser `target` by at most its static value (or the target's) per `ramp_ns`; never past it.
+fn loosened(p: Parameter, base: i64, target: i64, statics: i64, elapsed: i64, ramp_ns: i64) -> i64 {
+    if !p.is_looser(target, base) || elapsed >= ramp_ns {
+        return target;
+    }
+    if is_unbounded(p, target) {
+        return base;
+    }
+    let span = if is_unbounded(p, statics) { target } else { statics.max(target) };
+    let step = i128::from(span.max(1)) * i128::from(elapsed) / i128::from(ramp_ns);
+    let moved = match p.direction() {
+        Direction::SmallerIsTighter => i128::from(base) + step,
+        Direction::BiggerIsTighter => i128::from(base) - step,
+    };
+    p.tighter(i64::try_from(moved).unwrap_or(target), target)
+}

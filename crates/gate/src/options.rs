@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Numbers of the gate itself: deadlines, windows, capacities. Limits live in the tables.
+use pretrade_records::units::{NS_PER_MS, NS_PER_S};
+
+/// How a gate behaves; every duration in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GateOptions {
+    /// Above this age a limits record is stale (T1).
+    pub t1_ns: i64,
+    /// Stage 1 for longer than this is stage 2 (T2).
+    pub t2_ns: i64,
+    /// Above this age a reference price is missing.
+    pub reference_ttl_ns: i64,
+    /// Stand-off of stage 1 when no last good value is known (its HIGH value).
+    pub fallback_standoff_ticks: i32,
+    /// Control 31: oldest order; 0 switches the control off.
+    pub stale_order_ns: i64,
+    /// Control 26: length of the window; 0 switches the control off.
+    pub duplicate_window_ns: i64,
+    /// Control 26: equal orders allowed inside the window, 1 to [`crate::duplicates::MOST`].
+    pub duplicate_count: u32,
+    /// Time in which a limit may loosen by its whole static value.
+    pub ramp_ns: i64,
+    /// Slippage added to the touch for the implied price of a market order, in ticks.
+    pub market_slippage_ticks: u32,
+    /// Controls, by bit number, whose breach is a HOLD instead of a REJECT. Only 12 to 15, 17 and 26 may be here.
+    pub hold_controls: u64,
+    /// Every position starts at zero; otherwise it is missing until set.
+    pub is_flat_at_start: bool,
+    /// Orders that can live at once.
+    pub live_orders: usize,
+    /// Blocks of 64 consecutive client order ids the set has room for before it grows.
+    pub id_blocks: usize,
+}
+
+/// Controls that may be configured to hold.
+pub const HOLDABLE: u64 = 1 << 12 | 1 << 13 | 1 << 14 | 1 << 15 | 1 << 17 | 1 << 26;
+/// A stamp this far ahead of the order's own clock reading is a race, not a clock gone wrong.
+pub const FUTURE_TOLERANCE_NS: i64 = 100 * NS_PER_MS;
+/// Advances of the channel needed to leave a stage.
+pub const RETURN_ADVANCES: u8 = 10;
+
+impl Default for GateOptions {
+    fn default() -> Self {
+        GateOptions {
+            t1_ns: NS_PER_S,
+            t2_ns: 60 * NS_PER_S,
+            reference_ttl_ns: NS_PER_S,
+            fallback_standoff_ticks: 5,
+            stale_order_ns: 5 * NS_PER_S,
+            duplicate_window_ns: 50 * NS_PER_MS,
+            duplicate_count: 5,
+            ramp_ns: 10 * NS_PER_S,
+            market_slippage_ticks: 0,
+            hold_controls: 0,
+            is_flat_at_start: true,
+            live_orders: 1 << 16,
+            id_blocks: 1 << 16,
+        }
+    }
+}
+
+impl GateOptions {
+    /// Says what is wrong with these numbers, if anything.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        let positive = [
+            ("t1_ns", self.t1_ns),
+            ("t2_ns", self.t2_ns),
+            ("reference_ttl_ns", self.reference_ttl_ns),
+            ("ramp_ns", self.ramp_ns),
+            ("live_orders", self.live_orders as i64),
+            ("id_blocks", self.id_blocks as i64),
+        ];
+        if let Some((name, value)) = positive.iter().find(|(_, value)| *value <= 0) {
+            return Some(format!("{name} is {value}; it must be above 0"));
+        }
+        if self.stale_order_ns < 0 || self.duplicate_window_ns < 0 {
+            return Some(format!("stale_order_ns {} and duplicate_window_ns {} must not be below 0", self.stale_order_ns, self.duplicate_window_ns));
+        }
+        if self.duplicate_count == 0 || self.duplicate_count as usize > crate::duplicates::MOST {
+            return Some(format!("duplicate_count is {}; it must be from 1 to {}", self.duplicate_count, crate::duplicates::MOST));
+        }
+        if self.hold_controls & !HOLDABLE != 0 {
+            return Some(format!("hold_controls is {:#x}; only the bits {HOLDABLE:#x} may hold", self.hold_controls));
+        }
+        None
+    }
+}

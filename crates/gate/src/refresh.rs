@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What happens when a table changed, a stage may move or a limit ramps: the slow path before the checks.
+use crate::bounds::Bounds;
+use crate::gate::Gate;
+use crate::journal::Transition;
+use crate::merge::{Envelope, Values, Version, has_model, sound_values, tightest};
+use crate::rate::interval;
+use crate::state::{Ledger, flag};
+use pretrade_records::limits::flags;
+use pretrade_records::parameter::Parameter;
+use pretrade_records::units::{PPM, UNLIMITED};
+use pretrade_records::{LimitsRecord, QuotesRecord};
+use pretrade_shm::controls::{StateWords, row_flags};
+use pretrade_shm::{ControlsRecord, ControlsTable, Level, LimitsTable, ReadOutcome};
+
+impl Gate {
+    /// Brings one instrument up to date. Cold: taken when the hot comparison failed.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn refresh(&mut self, at: usize, now_mono: i64, now_utc: i64) {
+        assert!(!self.panic_planted, "planted panic");
+        let epoch = self.limits.epoch();
+        if epoch != self.epoch {
+            self.epoch = epoch;
+            for instrument in self.instruments.iter_mut() {
+                instrument.limits_seq = 1;
+            }
+        }
+        let mut is_changed = false;
+        if self.instruments[at].generation != self.controls.generation() {
+            is_changed |= self.read_controls(at);
+        }
+        let instrument = &self.instruments[at];
+        if instrument.limits_slot == u32::MAX || instrument.limits_seq != self.limits.sequence(instrument.limits_slot as usize) {
+            is_changed |= self.read_limits(at, now_mono, now_utc);
+        }
+        is_changed |= self.read_trips(at, now_mono, now_utc);
+        is_changed |= self.restage(at, now_mono, now_utc);
+        let instrument = &self.instruments[at];
+        let is_quote_changed = instrument.quotes_slot == u32::MAX || instrument.quotes_seq != self.quotes.sequence(instrument.quotes_slot as usize);
+        if is_quote_changed {
+            self.read_quotes(at);
+        }
+        if is_changed || instrument_is_ramping(self.instruments[at].flags) {
+            self.put_in_force(at, now_mono);
+        }
+        if is_changed || is_quote_changed || instrument_is_ramping(self.instruments[at].flags) {
+            self.derive_bounds(at);
+        }
+        if is_changed {
+            self.publish_instrument(at, now_mono);
+        }
+    }
+
+    /// Reads an instrument's `controls` row: envelope, reference data, state words.
+    pub(crate) fn read_controls(&mut self, at: usize) -> bool {
+        let (cold, instrument) = (&mut self.cold[at], &mut self.instruments[at]);
+        // Before the row: a change after this read moves the word again and is seen at the next order.
+        let generation = self.controls.generation();
+        let mut row = ControlsRecord::default();
+        let is_read = self.controls.read(cold.controls_slot, &mut row) == ReadOutcome::Fresh && ControlsTable::is_intact(&row);
+        let words = self.controls.state(cold.controls_slot);
+        instrument.flags &= flag::TRIPPED | flag::TRIPPED_BY_MODEL | flag::RAMPING;
+        instrument.flags |= words_flags(words);
+        if !is_read {
+            // Read again at the next order; until then nothing is allowed.
+            (cold.envelope, instrument.generation) = (None, 0);
+            instrument.flags |= flag::NO_STATIC | flag::ENABLED;
+            return true;
+        }
+        (cold.resumed_sidecar, cold.resumed_human, cold.human_word) = (row.resumed_sidecar, row.resumed_human, words.trip);
+        cold.envelope = Envelope::of(&row);
+        instrument.generation = generation;
+        (instrument.tick_size, instrument.lot_size, instrument.value_per_tick_lot) = (row.tick_size, row.lot_size, row.value_per_tick_lot);
+        instrument.open_orders_limit = i64::from(row.open_orders_limit);
+        for (bit, set) in [
+            (flag::ENABLED, row.flags & row_flags::ENABLED != 0),
+            (flag::NEGATIVE_PRICE, row.flags & row_flags::ALLOW_NEGATIVE_PRICE != 0),
+            (flag::NO_STATIC, cold.envelope.is_none()),
+        ] {
+            instrument.flags |= if set { bit } else { 0 };
+        }
+        true
+    }
+
+    /// Reads the limits record; returns whether anything but the score moved.
+    fn read_limits(&mut self, at: usize, now_mono: i64, now_utc: i64) -> bool {
+        let (cold, instrument) = (&mut self.cold[at], &mut self.instruments[at]);
+        let mut record = LimitsRecord::default();
+        let is_read = instrument.limits_slot != u32::MAX && self.limits.read(instrument.limits_slot as usize, &mut record) == ReadOutcome::Fresh;
+        if !is_read {
+            self.counters.torn += u64::from(instrument.limits_slot != u32::MAX);
+            (instrument.limits_seq, cold.is_valid, cold.numbers) = (1, false, None);
+            return true;
+        }
+        instrument.limits_seq = record.seq;
+        if !LimitsTable::is_intact(&record) || record.instrument_id != cold.instrument_id {
+            (cold.is_valid, cold.numbers) = (false, None);
+            return true;
+        }
+        if cold.is_valid && is_refreshed_score(&cold.record, &record) && record.epoch == self.epoch {
+            (cold.record, instrument.score) = (record, record.score);
+            return false;
+        }
+        let is_new = (cold.record.epoch, cold.record.version) != (record.epoch, record.version);
+        cold.record = record;
+        cold.numbers = sound_values(&record, cold.instrument_id, self.epoch, cold.last_version);
+        cold.is_valid = cold.numbers.is_some() && has_model(&record);
+        instrument.limits_channel = record.channel;
+        if cold.numbers.is_some() {
+            instrument.tier = record.tier;
+            (instrument.version, instrument.epoch, instrument.score) = (record.version, record.epoch, record.score);
+            cold.last_version = Version { epoch: record.epoch, pad: 0, version: record.version };
+            if is_new {
+                self.record_limits(&record, now_mono, now_utc);
+            }
+        }
+        true
+    }
+
+    /// Latches and clears the breaker: a trip holds until a resume names it, whatever the record says later.
+    fn read_trips(&mut self, at: usize, now_mono: i64, now_utc: i64) -> bool {
+        let (cold, instrument) = (&mut self.cold[at], &mut self.instruments[at]);
+        let before = (cold.trip_sidecar, cold.trip_human);
+        let is_own = LimitsTable::is_intact(&cold.record) && cold.record.instrument_id == cold.instrument_id;
+        if is_own && cold.record.flags & flags::TRIPPED != 0 {
+            cold.trip_sidecar = cold.trip_sidecar.max(cold.record.trip_id);
+        }
+        cold.trip_human = cold.trip_human.max(cold.human_word);
+        if cold.trip_sidecar <= cold.resumed_sidecar {
+            cold.trip_sidecar = 0;
+        }
+        if cold.trip_human <= cold.resumed_human {
+            cold.trip_human = 0;
+        }
+        let after = (cold.trip_sidecar, cold.trip_human);
+        if before == after {
+            return false;
+        }
+        instrument.flags &= !(flag::TRIPPED | flag::TRIPPED_BY_MODEL);
+        if after != (0, 0) {
+            instrument.flags |= flag::TRIPPED | if after.0 != 0 { flag::TRIPPED_BY_MODEL } else { 0 };
+        }
+        instrument.trip_id = if after.0 != 0 { after.0 } else { after.1 };
+        let id = cold.instrument_id;
+        self.record_transition(Transition::trip(id, after.0, after.1), now_mono, now_utc);
+        true
+    }
+
+    fn restage(&mut self, at: usize, now_mono: i64, now_utc: i64) -> bool {
+        let (cold, instrument) = (&mut self.cold[at], &mut self.instruments[at]);
+        let pair = self.limits.channel(instrument.limits_channel);
+        let before = (instrument.stage, instrument.cause);
+        cold.stage.observe(cold.is_valid && cold.envelope.is_some(), pair, now_mono, &self.options);
+        (instrument.stage, instrument.cause) = (cold.stage.level, cold.stage.cause);
+        if before == (instrument.stage, instrument.cause) {
+            return false;
+        }
+        let transition = Transition::stage(cold.instrument_id, &cold.stage);
+        if before.0 != instrument.stage {
+            self.counters.stage_changes += 1;
+            self.record_transition(transition, now_mono, now_utc);
+        }
+        true
+    }
+
+    /// The limits in force from record, envelope, stage and ramp.
+    fn put_in_force(&mut self, at: usize, now_mono: i64) {
+        let (cold, instrument) = (&mut self.cold[at], &mut self.instruments[at]);
+        instrument.flags &= !flag::RAMPING;
+        let Some(envelope) = cold.envelope else {
+            cold.in_force = Values::default();
+            return hot_limits(instrument, &cold.in_force, 0);
+        };
+        if let (0, Some(numbers)) = (cold.stage.level, &cold.numbers) {
+            let (values, is_ramping) = cold.ramp.step(&envelope.clamp(numbers), &envelope.statics, now_mono, self.options.ramp_ns);
+            (cold.in_force, cold.last_good) = (values, Some(values));
+            instrument.flags |= if is_ramping { flag::RAMPING } else { 0 };
+        } else {
+            let fallback = envelope.fallback(cold.last_good.as_ref(), &self.options);
+            // A record without a usable score may still tighten, never loosen.
+            cold.in_force = cold.numbers.map_or(fallback, |numbers| tightest(&fallback, &envelope.clamp(&numbers)));
+            if cold.last_good.is_some() {
+                cold.ramp.rest(cold.in_force);
+            }
+        }
+        hot_limits(instrument, &cold.in_force, envelope.statics[Parameter::MaxOrderQuantity as usize]);
+    }
+
+    fn read_quotes(&mut self, at: usize) {
+        let (cold, instrument) = (&mut self.cold[at], &mut self.instruments[at]);
+        let mut quotes = QuotesRecord::default();
+        let is_read = instrument.quotes_slot != u32::MAX && self.quotes.read(instrument.quotes_slot as usize, &mut quotes) == ReadOutcome::Fresh;
+        if !is_read || quotes.instrument_id != cold.instrument_id {
+            self.counters.torn += u64::from(instrument.quotes_slot != u32::MAX);
+            (cold.quotes, instrument.quotes_seq) = (None, 1);
+            return;
+        }
+        (instrument.quotes_seq, instrument.quotes_channel) = (quotes.seq, quotes.channel);
+        cold.quotes = Some(quotes);
+        if crate::bounds::has_reference(&quotes) {
+            cold.good_quotes = Some(quotes);
+        }
+    }
+
+    fn derive_bounds(&mut self, at: usize) {
+        let (cold, instrument) = (&self.cold[at], &mut self.instruments[at]);
+        let statics = cold.envelope.map_or([0; _], |e| e.statics);
+        instrument.bounds = Bounds::derive(cold.quotes.as_ref(), cold.good_quotes.as_ref(), &cold.in_force, &statics, instrument.tick_size);
+    }
+
+    /// Reads every account, strategy and the firm again. Cold: only when the generation word moved.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn read_all_ledgers(&mut self) {
+        let generation = self.controls.generation();
+        let share = self.shares();
+        let mut is_whole = true;
+        for ledger in self.accounts.iter_mut() {
+            is_whole &= read_ledger(&self.controls, ledger, share(Level::Account), false);
+        }
+        for (at, ledger) in self.strategies.iter_mut().enumerate() {
+            is_whole &= read_ledger(&self.controls, ledger, PPM, at == 0);
+        }
+        is_whole &= read_ledger(&self.controls, &mut self.firm, share(Level::Firm), self.firm.controls_slot == 0);
+        // A row that could not be read is read again at the next order.
+        self.firm.generation = if is_whole { generation } else { 0 };
+    }
+
+    /// This gateway's share of each level's limits; everything when there is no gateway row at all.
+    fn shares(&self) -> impl Fn(Level) -> u32 + use<> {
+        let mut row = ControlsRecord::default();
+        let shares = match self.controls.row(Level::Gateway, u32::from(self.files.gateway_id)) {
+            Some(slot) if self.controls.read(slot, &mut row) == ReadOutcome::Fresh && ControlsTable::is_intact(&row) => row.shares_ppm.map(|s| s.min(PPM)),
+            Some(_) => [0; 8],
+            None => [PPM; 8],
+        };
+        move |level| shares[level as usize]
+    }
+}
+
+fn instrument_is_ramping(flags: u32) -> bool {
+    flags & flag::RAMPING != 0
+}
+
+fn words_flags(words: StateWords) -> u32 {
+    (if words.kill != 0 { flag::KILLED } else { 0 }) | (if words.reduce_only != 0 { flag::REDUCE_ONLY } else { 0 })
+}
+
+/// True where only the living variables moved: same version, epoch, tier and flags.
+fn is_refreshed_score(before: &LimitsRecord, now: &LimitsRecord) -> bool {
+    (before.version, before.epoch, before.tier, before.flags, before.trip_id) == (now.version, now.epoch, now.tier, now.flags, now.trip_id) && has_model(now)
+}
+
+fn hot_limits(instrument: &mut crate::state::Instrument, values: &Values, static_max_order_quantity: i64) {
+    let get = |p: Parameter| values[p as usize];
+    instrument.max_order_quantity = get(Parameter::MaxOrderQuantity);
+    instrument.max_order_notional = get(Parameter::MaxOrderNotional);
+    instrument.position_max_long = get(Parameter::PositionMaxLong);
+    instrument.position_max_short = get(Parameter::PositionMaxShort);
+    instrument.interval_new = interval(get(Parameter::RateNewPerS));
+    instrument.interval_replace = interval(get(Parameter::RateReplacePerS));
+    instrument.static_max_order_quantity = static_max_order_quantity;
+}
+
+/// A level's static numbers; one that is absent sets no bound at that level (the instrument's always do).
+fn read_ledger(controls: &ControlsTable, ledger: &mut Ledger, share_ppm: u32, is_open: bool) -> bool {
+    let mut row = ControlsRecord::default();
+    let slot = (ledger.controls_slot as usize).checked_sub(1);
+    let is_read = slot.is_some_and(|slot| controls.read(slot, &mut row) == ReadOutcome::Fresh && ControlsTable::is_intact(&row));
+    let words = slot.map(|slot| controls.state(slot)).unwrap_or_default();
+    let shared = |value: i64| if value == UNLIMITED { value } else { (i128::from(value) * i128::from(share_ppm) / i128::from(PPM)) as i64 };
+    let get = |p: Parameter| row.static_limits.get(p);
+    ledger.flags = words_flags(words) | if is_open || (is_read && row.flags & row_flags::ENABLED != 0) { flag::ENABLED } else { 0 };
+    ledger.max_order_quantity = get(Parameter::MaxOrderQuantity).unwrap_or(UNLIMITED);
+    ledger.max_order_notional = get(Parameter::MaxOrderNotional).unwrap_or(UNLIMITED);
+    ledger.position_max_long = shared(get(Parameter::PositionMaxLong).unwrap_or(UNLIMITED));
+    ledger.position_max_short = shared(get(Parameter::PositionMaxShort).unwrap_or(UNLIMITED));
+    ledger.interval_new = get(Parameter::RateNewPerS).map_or(0, interval);
+    ledger.interval_replace = get(Parameter::RateReplacePerS).map_or(0, interval);
+    let is_bounded = is_read && row.open_orders_limit != u32::MAX;
+    ledger.open_orders_limit = if is_bounded { shared(i64::from(row.open_orders_limit)) } else { UNLIMITED };
+    is_read || slot.is_none()
+}
