@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the gate writes into its journal, and the fold that rebuilds its state from it (`records` section 4).
 use crate::gate::{Gate, GateError};
-use crate::merge::{Version, sound_values};
+use crate::merge::{Version, has_model, sound_values};
 use crate::stage::Stage;
 use crate::venue::VenueMessage;
 use bytemuck::{Pod, Zeroable};
@@ -201,6 +201,7 @@ impl Gate {
                 cold.ramp.rest(values);
             }
             cold.stage.was_fresh = 1;
+            cold.has_scored |= has_model(record);
         }
     }
 

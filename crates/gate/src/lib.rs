@@ -21,6 +21,7 @@ pub mod options;
 pub mod orders;
 pub mod rate;
 mod refresh;
+pub mod replay;
 pub mod setup;
 pub mod stage;
 pub mod state;

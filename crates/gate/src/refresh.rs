@@ -5,7 +5,7 @@ use crate::gate::Gate;
 use crate::journal::Transition;
 use crate::merge::{Envelope, Values, Version, has_model, sound_values, tightest};
 use crate::rate::interval;
-use crate::state::{Ledger, flag};
+use crate::state::{Cold, Ledger, flag};
 use pretrade_records::limits::flags;
 use pretrade_records::parameter::Parameter;
 use pretrade_records::units::{PPM, UNLIMITED};
@@ -105,7 +105,8 @@ impl Gate {
         let is_new = (cold.record.epoch, cold.record.version) != (record.epoch, record.version);
         cold.record = record;
         cold.numbers = sound_values(&record, cold.instrument_id, self.epoch, cold.last_version);
-        cold.is_valid = cold.numbers.is_some() && has_model(&record);
+        cold.has_scored |= has_model(&record);
+        cold.is_valid = cold.numbers.is_some() && (has_model(&record) || is_control_arm(cold));
         instrument.limits_channel = record.channel;
         if cold.numbers.is_some() {
             instrument.tier = record.tier;
@@ -222,7 +223,8 @@ impl Gate {
         for (at, ledger) in self.strategies.iter_mut().enumerate() {
             is_whole &= read_ledger(&self.controls, ledger, PPM, at == 0);
         }
-        is_whole &= read_ledger(&self.controls, &mut self.firm, share(Level::Firm), self.firm.controls_slot == 0);
+        let has_no_row = self.firm.controls_slot == 0;
+        is_whole &= read_ledger(&self.controls, &mut self.firm, share(Level::Firm), has_no_row);
         // A row that could not be read is read again at the next order.
         self.firm.generation = if is_whole { generation } else { 0 };
     }
@@ -250,6 +252,12 @@ fn words_flags(words: StateWords) -> u32 {
 /// True where only the living variables moved: same version, epoch, tier and flags.
 fn is_refreshed_score(before: &LimitsRecord, now: &LimitsRecord) -> bool {
     (before.version, before.epoch, before.tier, before.flags, before.trip_id) == (now.version, now.epoch, now.tier, now.flags, now.trip_id) && has_model(now)
+}
+
+/// True for the control arm: static limits, tier NORMAL, and never a model behind this instrument.
+fn is_control_arm(cold: &Cold) -> bool {
+    let is_static = cold.envelope.zip(cold.numbers).is_some_and(|(e, numbers)| numbers == e.statics);
+    !cold.has_scored && is_static && cold.record.flags == 0 && cold.record.tier == 0 && cold.record.score.is_nan()
 }
 
 fn hot_limits(instrument: &mut crate::state::Instrument, values: &Values, static_max_order_quantity: i64) {

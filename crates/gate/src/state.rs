@@ -128,6 +128,8 @@ pub struct Cold {
     pub last_version: Version,
     /// True where the record read last can be trusted.
     pub is_valid: bool,
+    /// True once a model stood behind a record: from then on a record without a score means stage 1.
+    pub has_scored: bool,
     /// The record read last.
     pub record: LimitsRecord,
     /// The quotes read last, `None` where torn or absent.
@@ -161,6 +163,7 @@ impl Cold {
             ramp: Ramp::default(),
             last_version: Version::default(),
             is_valid: false,
+            has_scored: false,
             record: LimitsRecord::default(),
             quotes: None,
             good_quotes: None,
