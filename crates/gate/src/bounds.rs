@@ -159,11 +159,7 @@ fn standoff_distance(limits: &Values, tick_size: i64) -> Option<i64> {
 }
 
 fn liquidity(quotes: &QuotesRecord, limits: &Values, depth: i64) -> i64 {
-    let shares = [
-        (Parameter::MaxDepthSharePpm, depth),
-        (Parameter::MaxVolumeSharePpm, quotes.volume_1m),
-        (Parameter::MaxAdvSharePpm, quotes.adv),
-    ];
+    let shares = [(Parameter::MaxDepthSharePpm, depth), (Parameter::MaxVolumeSharePpm, quotes.volume_1m), (Parameter::MaxAdvSharePpm, quotes.adv)];
     shares
         .into_iter()
         .filter(|(p, _)| !is_unbounded(*p, limits[*p as usize]))

@@ -154,7 +154,9 @@ impl Gate {
         let controls = ControlsTable::open(&files.controls, &files.clock_domain, Access::Read)?;
         if let Some(((instrument, strategy), _)) = limits.keys().into_iter().find(|((_, strategy), _)| *strategy != ANY_STRATEGY) {
             let path = files.limits.display();
-            return Err(GateError::Refused(format!("{path} holds a record for strategy {strategy} of instrument {instrument}; this gate reads instrument records only")));
+            return Err(GateError::Refused(format!(
+                "{path} holds a record for strategy {strategy} of instrument {instrument}; this gate reads instrument records only"
+            )));
         }
         let ids = |level: Level| rows(&controls, level);
         let (instruments, accounts, strategies) = (ids(Level::Instrument), ids(Level::Account), ids(Level::Strategy));

@@ -26,6 +26,7 @@ pub mod setup;
 pub mod stage;
 pub mod state;
 mod status;
+pub mod text;
 pub mod venue;
 
 pub use decide::Approved;

@@ -233,7 +233,9 @@ impl Gate {
     fn shares(&self) -> impl Fn(Level) -> u32 + use<> {
         let mut row = ControlsRecord::default();
         let shares = match self.controls.row(Level::Gateway, u32::from(self.files.gateway_id)) {
-            Some(slot) if self.controls.read(slot, &mut row) == ReadOutcome::Fresh && ControlsTable::is_intact(&row) => row.shares_ppm.map(|s| s.min(PPM)),
+            Some(slot) if self.controls.read(slot, &mut row) == ReadOutcome::Fresh && ControlsTable::is_intact(&row) => {
+                row.shares_ppm.map(|s| s.min(PPM))
+            }
             Some(_) => [0; 8],
             None => [PPM; 8],
         };
@@ -251,7 +253,8 @@ fn words_flags(words: StateWords) -> u32 {
 
 /// True where only the living variables moved: same version, epoch, tier and flags.
 fn is_refreshed_score(before: &LimitsRecord, now: &LimitsRecord) -> bool {
-    (before.version, before.epoch, before.tier, before.flags, before.trip_id) == (now.version, now.epoch, now.tier, now.flags, now.trip_id) && has_model(now)
+    (before.version, before.epoch, before.tier, before.flags, before.trip_id) == (now.version, now.epoch, now.tier, now.flags, now.trip_id)
+        && has_model(now)
 }
 
 /// True for the control arm: static limits, tier NORMAL, and never a model behind this instrument.

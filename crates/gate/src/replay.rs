@@ -92,7 +92,13 @@ impl Run<'_> {
         let rests = order.time_in_force == TimeInForce::Day as u8 || order.time_in_force == TimeInForce::GoodTillCancel as u8;
         if decision.verdict == Verdict::Accept as u8 && (order.action == Action::Cancel as u8 || !rests) {
             let id = if order.action == Action::Cancel as u8 { order.original_client_order_id } else { order.client_order_id };
-            let done = VenueMessage { client_order_id: id, session_id: order.session_id, kind: VenueKind::Cancelled as u8, ts_event: now, ..Default::default() };
+            let done = VenueMessage {
+                client_order_id: id,
+                session_id: order.session_id,
+                kind: VenueKind::Cancelled as u8,
+                ts_event: now,
+                ..Default::default()
+            };
             self.gate.on_venue(&done, now, now);
         }
         Ok(decision)

@@ -110,7 +110,8 @@ impl Gate {
     }
 
     fn replace(&mut self, order: LiveOrder) {
-        let Some(alias) = (order.state == state::PENDING_REPLACE).then(|| self.orders.get(order.other_id, order.session_id).copied()).flatten() else {
+        let Some(alias) = (order.state == state::PENDING_REPLACE).then(|| self.orders.get(order.other_id, order.session_id).copied()).flatten()
+        else {
             return;
         };
         let filled = order.quantity - order.leaves;

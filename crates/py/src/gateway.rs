@@ -1,8 +1,470 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `pretrade._native.gateway`.
+//! `pretrade._native.gateway`: the gate and its decisions.
+use pretrade_gate::replay::{Replay, replay as run_replay};
+use pretrade_gate::{Gate as NativeGate, GateError, GateFiles, GateOptions, VenueMessage, setup, text};
+use pretrade_journal::GateJournalOptions;
+use pretrade_records::parameter::Parameter;
+use pretrade_records::{Decision as Record, LimitsRecord, Order, QuotesRecord, ReasonCode, Tier, Unit, Verdict};
+use pretrade_shm::clock::{ClockDomain, boot_domain, simulated_domain};
+use pretrade_shm::{ControlsRecord, ParameterBlock};
+use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+
+/// What the gate said of one order.
+#[pyclass(frozen, module = "pretrade._native.gateway")]
+pub(crate) struct Decision {
+    record: Record,
+}
+
+macro_rules! numbers {
+    ($($(#[$meta:meta])* $name:ident : $kind:ty),+ $(,)?) => {
+        #[pymethods]
+        impl Decision {
+            $($(#[$meta])* #[getter] fn $name(&self) -> $kind { self.record.$name })+
+
+            /// ACCEPT, HOLD or REJECT.
+            #[getter]
+            fn verdict(&self) -> &'static str {
+                Verdict::try_from(self.record.verdict).map_or("UNKNOWN", Verdict::name)
+            }
+            /// Name of the closed reason; NONE on ACCEPT.
+            #[getter]
+            fn reason(&self) -> &'static str {
+                ReasonCode::try_from(self.record.reason).map_or("UNKNOWN", ReasonCode::name)
+            }
+            /// Unit of measured and limit.
+            #[getter]
+            fn unit(&self) -> &'static str {
+                Unit::try_from(self.record.unit).map_or("unknown", Unit::name)
+            }
+            /// Tier in force.
+            #[getter]
+            fn tier(&self) -> &'static str {
+                Tier::try_from(self.record.tier).map_or("UNKNOWN", Tier::name)
+            }
+            /// True where the order passed.
+            #[getter]
+            fn is_accepted(&self) -> bool {
+                self.record.verdict == Verdict::Accept as u8
+            }
+            /// The decision in words.
+            fn text(&self) -> String {
+                text::line(&self.record)
+            }
+            /// The 128 bytes of the record.
+            fn record<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+                PyBytes::new(py, bytemuck::bytes_of(&self.record))
+            }
+            fn __repr__(&self) -> String {
+                format!("<Decision {}>", text::line(&self.record))
+            }
+        }
+    };
+}
+numbers! {
+    /// Id of the order.
+    client_order_id: u64,
+    /// Time of the order, ns UTC.
+    ts_event: i64,
+    /// When decided, ns UTC.
+    ts_decision: i64,
+    /// When decided, monotonic ns.
+    mono_decision: i64,
+    /// Version of the limits used.
+    limit_version: u64,
+    /// Epoch of the limits used.
+    limit_epoch: u32,
+    /// What was measured.
+    measured: i64,
+    /// The bound.
+    limit: i64,
+    /// Price, 1e-9.
+    price: i64,
+    /// Quantity.
+    quantity: i64,
+    /// Number of the decision in its gate.
+    gate_sequence: u64,
+    /// Trip in force.
+    trip_id: u64,
+    /// Instrument.
+    instrument_id: u32,
+    /// Strategy.
+    strategy_id: u32,
+    /// Account.
+    account_id: u32,
+    /// Score in force.
+    score: f32,
+    /// Stage in force.
+    stage: u8,
+    /// Number of the control.
+    control: u8,
+}
+
+/// The gate.
+#[pyclass(subclass, module = "pretrade._native.gateway")]
+pub(crate) struct Gate {
+    gate: Option<NativeGate>,
+    clock: Option<Py<PyAny>>,
+    orders: u32,
+}
+
+#[pymethods]
+impl Gate {
+    /// Opens the tables of a run directory.
+    #[new]
+    #[pyo3(signature = (directory, quotes, gateway_id, journal, domain, clock, options))]
+    fn new(
+        py: Python<'_>,
+        directory: PathBuf,
+        quotes: Option<PathBuf>,
+        gateway_id: u16,
+        journal: Option<(PathBuf, PathBuf)>,
+        domain: Option<Vec<u8>>,
+        clock: Option<Py<PyAny>>,
+        options: HashMap<String, i64>,
+    ) -> PyResult<Self> {
+        let domain = domain_of(domain)?;
+        let mut files = GateFiles::in_directory(&directory, gateway_id, domain);
+        files.journal = journal.map(|(ring, disk)| GateJournalOptions::new(&ring, &disk, gateway_id, domain));
+        if let Some(quotes) = quotes {
+            files.quotes = quotes;
+        }
+        let options = options_of(&options)?;
+        let gate = py.detach(|| NativeGate::open(files, options)).map_err(|e| raise(py, e.to_string()))?;
+        Ok(Gate { gate: Some(gate), clock, orders: 0 })
+    }
+
+    /// Decides one new order given as seven integers; `side_type_tif` is side, order type << 8, time in force << 16.
+    #[pyo3(signature = (instrument_id, strategy_id, account_id, side_type_tif, price, quantity, client_order_id, /))]
+    #[allow(clippy::too_many_arguments, reason = "seven integers are the fastest way across the border")]
+    fn check(
+        &mut self,
+        py: Python<'_>,
+        instrument_id: u32,
+        strategy_id: u32,
+        account_id: u32,
+        side_type_tif: u32,
+        price: i64,
+        quantity: i64,
+        client_order_id: u64,
+    ) -> PyResult<Decision> {
+        let (now_mono, now_utc) = self.now(py)?;
+        let order = Order {
+            client_order_id,
+            ts_event: now_utc,
+            price,
+            quantity,
+            instrument_id,
+            strategy_id,
+            account_id,
+            side: side_type_tif as u8,
+            order_type: (side_type_tif >> 8) as u8,
+            time_in_force: (side_type_tif >> 16) as u8,
+            action: 1,
+            ..Default::default()
+        };
+        self.orders = self.orders.wrapping_add(1);
+        let poll = self.orders & 0xfff == 0;
+        let gate = self.open_gate(py)?;
+        if poll {
+            gate.reserve().map_err(|e| raise(py, e.to_string()))?;
+        }
+        Ok(Decision { record: gate.decide(&order, now_mono, now_utc) })
+    }
+
+    /// Decides the bytes of ORDER records; returns the bytes of as many DECISION records.
+    fn decide_bytes<'py>(&mut self, py: Python<'py>, orders: &[u8], now_mono: i64, now_utc: i64) -> PyResult<Bound<'py, PyBytes>> {
+        let orders = records::<Order>(orders, "orders")?;
+        let gate = self.open_gate(py)?;
+        let decisions = py.detach(|| -> Result<Vec<Record>, GateError> {
+            orders
+                .iter()
+                .map(|order| {
+                    gate.reserve()?;
+                    Ok(gate.decide(order, now_mono, now_utc))
+                })
+                .collect()
+        });
+        let decisions = decisions.map_err(|e| raise(py, e.to_string()))?;
+        Ok(PyBytes::new(py, bytemuck::cast_slice(&decisions)))
+    }
+
+    /// Takes venue messages, each (kind, client_order_id, original_client_order_id, quantity, price, instrument_id,
+    /// account_id, side, session_id); returns how many named an order the gate does not know.
+    #[allow(clippy::type_complexity)]
+    fn on_venue_messages(
+        &mut self,
+        py: Python<'_>,
+        messages: Vec<(u8, u64, u64, i64, i64, u32, u32, u8, u32)>,
+        now_mono: i64,
+        now_utc: i64,
+    ) -> PyResult<u64> {
+        let gate = self.open_gate(py)?;
+        let mut unknown = 0;
+        for (kind, client_order_id, original_client_order_id, quantity, price, instrument_id, account_id, side, session_id) in messages {
+            let message = VenueMessage {
+                client_order_id,
+                original_client_order_id,
+                quantity,
+                price,
+                ts_event: now_utc,
+                session_id,
+                instrument_id,
+                account_id,
+                kind,
+                side,
+                ..Default::default()
+            };
+            match catch_unwind(AssertUnwindSafe(|| gate.on_venue(&message, now_mono, now_utc))) {
+                Ok(is_known) => unknown += u64::from(!is_known),
+                Err(_) => return Err(raise(py, "the gate was poisoned by a caught panic; rebuild it from its journal".to_owned())),
+            }
+        }
+        Ok(unknown)
+    }
+
+    /// Looks at tables and stages between orders and publishes the status.
+    fn poll(&mut self, py: Python<'_>, now_mono: i64, now_utc: i64) -> PyResult<()> {
+        self.open_gate(py)?.poll(now_mono, now_utc).map_err(|e| raise(py, e.to_string()))
+    }
+
+    /// Position of an account in an instrument, `None` where unknown.
+    fn position(&mut self, py: Python<'_>, instrument_id: u32, account_id: u32) -> PyResult<Option<i64>> {
+        Ok(self.open_gate(py)?.position(instrument_id, account_id))
+    }
+
+    /// Working (buy, sell) quantity of an account in an instrument.
+    fn working(&mut self, py: Python<'_>, instrument_id: u32, account_id: u32) -> PyResult<Option<(i64, i64)>> {
+        Ok(self.open_gate(py)?.cell(instrument_id, account_id).map(|c| (c.working_buy, c.working_sell)))
+    }
+
+    /// Staleness stage of an instrument.
+    fn stage(&mut self, py: Python<'_>, instrument_id: u32) -> PyResult<Option<u8>> {
+        Ok(self.open_gate(py)?.stage(instrument_id))
+    }
+
+    /// Latched trips of an instrument as (sidecar, human), 0 where none.
+    fn trips(&mut self, py: Python<'_>, instrument_id: u32) -> PyResult<Option<(u64, u64)>> {
+        Ok(self.open_gate(py)?.trips(instrument_id))
+    }
+
+    /// Limits in force by parameter name (floats in 1e-9).
+    fn limits_in_force(&mut self, py: Python<'_>, instrument_id: u32) -> PyResult<Option<HashMap<&'static str, i64>>> {
+        let values = self.open_gate(py)?.limits_in_force(instrument_id);
+        Ok(values.map(|v| Parameter::ALL.iter().map(|p| (p.name(), v[*p as usize])).collect()))
+    }
+
+    /// Live orders.
+    #[getter]
+    fn open_orders(&mut self, py: Python<'_>) -> PyResult<i64> {
+        Ok(self.open_gate(py)?.open_orders())
+    }
+
+    /// Counts by name.
+    fn counters(&mut self, py: Python<'_>) -> PyResult<HashMap<&'static str, u64>> {
+        let c = self.open_gate(py)?.counters();
+        Ok(HashMap::from([
+            ("decisions", c.decisions),
+            ("accepted", c.accepted),
+            ("held", c.held),
+            ("rejected", c.rejected),
+            ("torn", c.torn),
+            ("stage_changes", c.stage_changes),
+            ("unknown_venue", c.unknown_venue),
+            ("unrecorded", c.unrecorded),
+        ]))
+    }
+
+    /// True once a panic was caught.
+    #[getter]
+    fn is_poisoned(&mut self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.open_gate(py)?.is_poisoned())
+    }
+
+    /// Makes the next order panic inside the gate (border test).
+    fn _plant_panic(&mut self, py: Python<'_>) -> PyResult<()> {
+        self.open_gate(py)?.plant_panic();
+        Ok(())
+    }
+
+    /// Waits until the journal is durable.
+    fn flush(&mut self, py: Python<'_>) -> PyResult<bool> {
+        let gate = self.open_gate(py)?;
+        Ok(py.detach(|| gate.flush()))
+    }
+
+    /// Drains the journal and lets go of the tables.
+    fn close(&mut self, py: Python<'_>) {
+        let gate = self.gate.take();
+        py.detach(|| drop(gate));
+    }
+}
+
+impl Gate {
+    #[inline]
+    fn open_gate(&mut self, py: Python<'_>) -> PyResult<&mut NativeGate> {
+        match &mut self.gate {
+            Some(gate) => Ok(gate),
+            None => Err(raise(py, "the gate is closed".to_owned())),
+        }
+    }
+
+    #[inline]
+    fn now(&self, py: Python<'_>) -> PyResult<(i64, i64)> {
+        match &self.clock {
+            None => Ok((clock(libc::CLOCK_MONOTONIC), clock(libc::CLOCK_REALTIME))),
+            Some(clock) => Ok((clock.call_method0(py, "mono")?.extract(py)?, clock.call_method0(py, "utc")?.extract(py)?)),
+        }
+    }
+}
+
+/// One reading of a clock of this host, ns.
+pub(crate) fn clock(which: libc::clockid_t) -> i64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a live timespec; both clocks exist on Linux.
+    unsafe { libc::clock_gettime(which, &mut time) };
+    time.tv_sec * 1_000_000_000 + time.tv_nsec
+}
+
+fn domain_of(bytes: Option<Vec<u8>>) -> PyResult<ClockDomain> {
+    match bytes {
+        None => boot_domain().map_err(|e| PyOSError::new_err(format!("boot id: {e}"))),
+        Some(bytes) => bytes.try_into().map_err(|b: Vec<u8>| PyValueError::new_err(format!("a clock domain has 16 bytes; this has {}", b.len()))),
+    }
+}
+
+fn raise(py: Python<'_>, message: String) -> PyErr {
+    let error = py.import("pretrade.domain.errors").and_then(|m| m.getattr("GateError")).and_then(|class| class.call1((message.clone(),)));
+    error.map_or_else(|_| PyValueError::new_err(message), PyErr::from_value)
+}
+
+fn options_of(given: &HashMap<String, i64>) -> PyResult<GateOptions> {
+    let mut options = GateOptions::default();
+    for (name, &value) in given {
+        match name.as_str() {
+            "t1_ns" => options.t1_ns = value,
+            "t2_ns" => options.t2_ns = value,
+            "reference_ttl_ns" => options.reference_ttl_ns = value,
+            "fallback_standoff_ticks" => options.fallback_standoff_ticks = narrow(name, value)?,
+            "stale_order_ns" => options.stale_order_ns = value,
+            "duplicate_window_ns" => options.duplicate_window_ns = value,
+            "duplicate_count" => options.duplicate_count = narrow(name, value)?,
+            "ramp_ns" => options.ramp_ns = value,
+            "market_slippage_ticks" => options.market_slippage_ticks = narrow(name, value)?,
+            "hold_controls" => options.hold_controls = narrow(name, value)?,
+            "is_flat_at_start" => options.is_flat_at_start = value != 0,
+            "live_orders" => options.live_orders = narrow(name, value)?,
+            "id_blocks" => options.id_blocks = narrow(name, value)?,
+            _ => return Err(PyValueError::new_err(format!("{name} is no option of a gate"))),
+        }
+    }
+    Ok(options)
+}
+
+fn narrow<T: TryFrom<i64>>(name: &str, value: i64) -> PyResult<T> {
+    T::try_from(value).map_err(|_| PyValueError::new_err(format!("{name} is {value}; it does not fit")))
+}
+
+/// Fixed-layout records from bytes, aligned or not.
+pub(crate) fn records<T: bytemuck::Pod>(bytes: &[u8], what: &str) -> PyResult<Vec<T>> {
+    if !bytes.len().is_multiple_of(size_of::<T>()) {
+        return Err(PyValueError::new_err(format!("{} bytes of {what} are no multiple of {}", bytes.len(), size_of::<T>())));
+    }
+    Ok(bytes.chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned).collect())
+}
+
+/// One `controls` row as Python gives it.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct Row {
+    level: u8,
+    id: u32,
+    flags: u8,
+    tick_size: i64,
+    lot_size: i64,
+    value_per_tick_lot: i64,
+    open_orders_limit: u32,
+    fallback_factor_ppm: u32,
+    channel: u32,
+    static_limits: HashMap<String, i64>,
+    floor: HashMap<String, i64>,
+}
+
+impl Row {
+    pub(crate) fn record(&self) -> PyResult<ControlsRecord> {
+        let block = |values: &HashMap<String, i64>| -> PyResult<ParameterBlock> {
+            let mut block = ParameterBlock::default();
+            for (name, &value) in values {
+                let parameter = Parameter::ALL.iter().find(|p| p.name() == name);
+                let parameter = parameter.ok_or_else(|| PyValueError::new_err(format!("{name} is no limit parameter")))?;
+                setup::set_parameter(&mut block, *parameter, value);
+            }
+            Ok(block)
+        };
+        Ok(ControlsRecord {
+            id: self.id,
+            level: self.level,
+            flags: self.flags,
+            tick_size: self.tick_size,
+            lot_size: self.lot_size,
+            value_per_tick_lot: self.value_per_tick_lot,
+            open_orders_limit: self.open_orders_limit,
+            fallback_factor_ppm: self.fallback_factor_ppm,
+            channel: self.channel,
+            gross_limit: i64::MAX,
+            static_limits: block(&self.static_limits)?,
+            floor: block(&self.floor)?,
+            ..Default::default()
+        })
+    }
+}
+
+/// Puts orders, limit records and quotes to a real gate in fresh tables under `directory`; returns the decisions' bytes.
+#[pyfunction]
+#[pyo3(signature = (directory, rows, orders, limits, quotes, options))]
+fn replay<'py>(
+    py: Python<'py>,
+    directory: PathBuf,
+    rows: Vec<Row>,
+    orders: &[u8],
+    limits: &[u8],
+    quotes: &[u8],
+    options: HashMap<String, i64>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let domain = simulated_domain(1);
+    let mut files = GateFiles::in_directory(&directory, 0, domain);
+    files.journal = Some(GateJournalOptions::new(&directory.join("gate-0.ring"), &directory.join("gate-0.journal"), 0, domain));
+    let rows = rows.iter().map(Row::record).collect::<PyResult<Vec<_>>>()?;
+    let (orders, limits, quotes) =
+        (records::<Order>(orders, "orders")?, records::<LimitsRecord>(limits, "limits")?, records::<QuotesRecord>(quotes, "quotes")?);
+    let options = options_of(&options)?;
+    let inputs = Replay { rows: &rows, orders: &orders, limits: &limits, quotes: &quotes };
+    let decisions = py.detach(|| run_replay(&inputs, files, options)).map_err(|e| raise(py, e.to_string()))?;
+    Ok(PyBytes::new(py, bytemuck::cast_slice(&decisions)))
+}
+
+/// Verifies the hash chain of a gate journal: (records, problems).
+#[pyfunction]
+fn verify_journal(py: Python<'_>, path: PathBuf) -> PyResult<(u64, Vec<String>)> {
+    let found = pretrade_journal::verify_gate_journal(&path).map_err(|e| raise(py, e.to_string()))?;
+    Ok((found.records, found.problems))
+}
+
+/// Words of decisions, one line each.
+#[pyfunction]
+fn lines(decisions: &[u8]) -> PyResult<Vec<String>> {
+    Ok(records::<Record>(decisions, "decisions")?.iter().map(text::line).collect())
+}
 
 /// Fills the submodule.
-pub(crate) fn fill(_m: &Bound<'_, PyModule>) -> PyResult<()> {
-    Ok(())
+pub(crate) fn fill(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add_class::<Gate>()?;
+    m.add_class::<Decision>()?;
+    m.add_function(wrap_pyfunction!(replay, m)?)?;
+    m.add_function(wrap_pyfunction!(verify_journal, m)?)?;
+    m.add_function(wrap_pyfunction!(lines, m)?)
 }

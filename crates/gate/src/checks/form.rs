@@ -14,14 +14,9 @@ pub fn check_form(order: &Order) -> Check {
     let is_limit = order.order_type == OrderType::Limit as u8;
     let is_market = order.order_type == OrderType::Market as u8 && order.flags & POST_ONLY == 0;
     let is_timed = (TimeInForce::Day as u8..=TimeInForce::GoodTillCancel as u8).contains(&order.time_in_force);
-    let is_post_only_waiting = order.flags & POST_ONLY == 0
-        || order.time_in_force == TimeInForce::Day as u8
-        || order.time_in_force == TimeInForce::GoodTillCancel as u8;
-    if is_sided && (is_limit || is_market) && is_timed && is_post_only_waiting {
-        Ok(())
-    } else {
-        Err(Breach::plain(8, ReasonCode::UnsupportedOrder))
-    }
+    let is_post_only_waiting =
+        order.flags & POST_ONLY == 0 || order.time_in_force == TimeInForce::Day as u8 || order.time_in_force == TimeInForce::GoodTillCancel as u8;
+    if is_sided && (is_limit || is_market) && is_timed && is_post_only_waiting { Ok(()) } else { Err(Breach::plain(8, ReasonCode::UnsupportedOrder)) }
 }
 
 /// Control 8, quantity: above zero and a multiple of the lot.

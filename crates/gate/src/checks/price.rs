@@ -61,7 +61,11 @@ pub fn check_max_notional(c: &Context<'_>) -> Check {
     }
     // Rounded away from zero where the touch or the lot do not divide.
     let ticks = price.unsigned_abs().div_ceil(c.instrument.tick_size.unsigned_abs());
-    let lots = if c.instrument.lot_size == 1 { c.request.quantity.unsigned_abs() } else { c.request.quantity.unsigned_abs().div_ceil(c.instrument.lot_size.unsigned_abs()) };
+    let lots = if c.instrument.lot_size == 1 {
+        c.request.quantity.unsigned_abs()
+    } else {
+        c.request.quantity.unsigned_abs().div_ceil(c.instrument.lot_size.unsigned_abs())
+    };
     let notional = (u128::from(lots) * u128::from(ticks)).saturating_mul(u128::from(value.unsigned_abs()));
     if notional <= u128::from(limit.unsigned_abs()) {
         return Ok(());

@@ -49,7 +49,9 @@ pub fn check_phase(request: &Request<'_>, phase: u8) -> Check {
     if phase == Phase::Continuous as u8 {
         return Ok(());
     }
-    let can_wait = !request.is_market && request.order.time_in_force != TimeInForce::ImmediateOrCancel as u8 && request.order.time_in_force != TimeInForce::FillOrKill as u8;
+    let can_wait = !request.is_market
+        && request.order.time_in_force != TimeInForce::ImmediateOrCancel as u8
+        && request.order.time_in_force != TimeInForce::FillOrKill as u8;
     let is_allowed = match Phase::try_from(phase) {
         Ok(Phase::PreOpen | Phase::Auction) => can_wait,
         Ok(Phase::LimitLocked) => !request.is_market,

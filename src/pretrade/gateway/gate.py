@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gate as a Python object: the native class, opened from a run directory and a configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pretrade._native import gateway as _native
+from pretrade.domain import DECISION_DTYPE, EVENT_DTYPE, ORDER_DTYPE, Config, EventKind
+from pretrade.domain.clock import Clock
+from pretrade.gateway.rows import options
+
+Decision = _native.Decision
+
+_ACKNOWLEDGED: Final = 1
+_FILLED: Final = 2
+_CANCELLED: Final = 3
+
+
+class Gate(_native.Gate):
+    """Checks orders against the tables of a run directory.
+
+    ``check`` is the native method itself: ``check(instrument_id, strategy_id, account_id, side_type_tif, price, quantity,
+    client_order_id) -> Decision``, seven positional integers, with ``side_type_tif = side | order_type << 8 |
+    time_in_force << 16``. It takes both clocks once.
+
+    Parameters
+    ----------
+    run_directory
+        Where ``limits.tbl``, ``quotes.tbl`` and ``controls.tbl`` lie; ``gate-<id>.tbl`` and the journal ring are made here.
+    gateway_id
+        Row of the ``controls`` table it claims.
+    journal
+        Keep the gate journal, and rebuild the state from what an earlier life left in it.
+    clock
+        Both clocks of ``check``; the machine's where ``None``.
+    config
+        Deadlines and windows; the packaged configuration where ``None``.
+    quotes
+        Another ``quotes`` table than the run directory's.
+    journals
+        Directory of the journal on disk; ``run_directory / "journals"`` where ``None``.
+    domain
+        Clock domain of the tables, 16 bytes; that of this boot where ``None``.
+
+    Raises
+    ------
+    GateError
+        If a table is absent, corrupt or of a foreign clock, or the journal is corrupt.
+    """
+
+    def __new__(
+        cls,
+        run_directory: Path | str,
+        *,
+        gateway_id: int = 0,
+        journal: bool = True,
+        clock: Clock | None = None,
+        config: Config | None = None,
+        quotes: Path | None = None,
+        journals: Path | None = None,
+        domain: bytes | None = None,
+        **overrides: int,
+    ) -> Self:
+        """Open the tables."""
+        directory = Path(run_directory)
+        files = None
+        if journal:
+            disk = journals or directory / "journals"
+            disk.mkdir(mode=0o750, parents=True, exist_ok=True)
+            files = (directory / f"gate-{gateway_id}.ring", disk / f"gate-{gateway_id}.journal")
+        numbers = {**options(config or Config.load()), **overrides}
+        return super().__new__(cls, directory, quotes, gateway_id, files, domain, clock, numbers)
+
+    def decide(self, orders: NDArray[Any], now_mono: int, now_utc: int) -> NDArray[Any]:
+        """Decide orders in their order, all at one reading of the clocks.
+
+        Parameters
+        ----------
+        orders
+            ORDER_DTYPE.
+        now_mono, now_utc
+            Taken when the orders arrived, nanoseconds.
+
+        Returns
+        -------
+        ndarray of DECISION_DTYPE
+            One per order; each stands in the journal's ring before the next is looked at.
+        """
+        data = self.decide_bytes(np.ascontiguousarray(orders, dtype=ORDER_DTYPE).tobytes(), now_mono, now_utc)
+        return np.frombuffer(data, dtype=DECISION_DTYPE)
+
+    def on_venue(self, messages: NDArray[Any], now_mono: int, now_utc: int) -> int:
+        """Take the venue's answers: OWN_EXECUTION is a fill, OWN_ORDER says how much still works (0 = done).
+
+        Parameters
+        ----------
+        messages
+            EVENT_DTYPE with ``order_id`` = client order id and ``aux`` = strategy << 32 | account; other kinds are skipped.
+
+        Returns
+        -------
+        int
+            How many named an order this gate does not know.
+        """
+        kinds = {int(EventKind.OWN_ORDER), int(EventKind.OWN_EXECUTION)}
+        events = np.asarray(messages, dtype=EVENT_DTYPE)
+        parts = [_venue_message(event) for event in events if int(event["kind"]) in kinds]
+        return self.on_venue_messages(parts, now_mono, now_utc) if parts else 0
+
+
+def _venue_message(event: np.void) -> tuple[int, int, int, int, int, int, int, int, int]:
+    size = int(event["size"])
+    if int(event["kind"]) == EventKind.OWN_EXECUTION:
+        kind = _FILLED
+    else:
+        kind = _ACKNOWLEDGED if size > 0 else _CANCELLED
+    account = int(event["aux"]) & 0xFFFF_FFFF
+    return (kind, int(event["order_id"]), 0, size, int(event["price"]), int(event["instrument_id"]), account, int(event["side"]), 0)
