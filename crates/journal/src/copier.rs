@@ -127,7 +127,7 @@ impl Disk {
 
     fn recover(&mut self, committed: u64) -> Result<(), JournalError> {
         let corrupt = |path: &Path, text: String| Err(JournalError::new(path, JournalErrorKind::Corrupt, text));
-        if committed < PAGE || (committed - PAGE) % RECORD as u64 != 0 {
+        if committed < PAGE || !(committed - PAGE).is_multiple_of(RECORD as u64) {
             return corrupt(&self.path, format!("committed offset {committed} is no place of a record"));
         }
         if committed > PAGE {

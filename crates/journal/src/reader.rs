@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// Bytes looked at per step when searching the next good frame.
 const SEARCH: usize = 1 << 20;
 
-/// Corruption: bad bytes with good frames after them.
+/// Corruption: bad bytes with good frames after them, or durable frames that are gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The file.
@@ -32,7 +32,7 @@ impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{}: corrupt frame at offset {}, good frames again at {}; records {} to {} are lost",
+            "{}: corrupt from offset {} to {}; records {} to {} are lost",
             self.path.display(),
             self.offset,
             self.resumes_at,
@@ -88,7 +88,7 @@ impl JournalReader {
     /// # Errors
     /// When the offset cannot be that of a frame.
     pub fn seek(&mut self, position: Position) -> Result<(), JournalError> {
-        if position.offset < PAGE || position.offset % 8 != 0 {
+        if position.offset < PAGE || !position.offset.is_multiple_of(8) {
             let problem = format!("offset {} is no place of a frame (from {PAGE}, a multiple of 8)", position.offset);
             return Err(JournalError::new(&self.path, JournalErrorKind::Refused, problem));
         }

@@ -110,9 +110,14 @@ impl JournalWriter {
             return Err(JournalError::new(path, JournalErrorKind::Refused, problem));
         }
         let end = reader.skip_to_end()?;
+        let mut problems = reader.problems().to_vec();
+        if let Some(committed) = reader.committed()?.filter(|c| c.offset > end.offset) {
+            let (first_lost_seq, next_seq) = (end.next_seq, committed.next_seq);
+            problems.push(Problem { path: path.to_owned(), offset: end.offset, resumes_at: committed.offset, first_lost_seq, next_seq });
+        }
         // Drops a torn tail and the reserved zeros alike.
         file.set_len(end.offset).map_err(|e| JournalError::stopped(path, "truncating the torn tail", &e))?;
-        let mut writer = Self::at(file, path, options, end, reader.problems().to_vec());
+        let mut writer = Self::at(file, path, options, end, problems);
         writer.commit()?;
         Ok(writer)
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Tail, corruption and commit rules of the framed journal.
 use pretrade_journal::error::JournalErrorKind;
-use pretrade_journal::frame::{FRAME_HEADER, FrameHeader};
+use pretrade_journal::frame::{Commit, FRAME_HEADER, FrameHeader};
 use pretrade_journal::{JournalOptions, JournalReader, JournalWriter, Position};
 use pretrade_records::Event;
 use proptest::prelude::*;
@@ -91,10 +91,21 @@ fn the_last_frame_cut_at_every_byte_is_a_tail_and_is_written_again() {
         assert!(reader.problems().is_empty());
         let mut writer = JournalWriter::open(&path, JournalOptions::default()).unwrap();
         assert_eq!(writer.end(), Position { offset: ends[1], next_seq: 5 });
+        assert_eq!((writer.problems()[0].offset, writer.problems()[0].first_lost_seq), (ends[1], 5), "what was durable is missed");
         writer.append(&events(5, 1)).unwrap();
         drop(writer);
         assert_eq!(fs::read(&path).unwrap(), whole, "cut at {length}");
     }
+}
+
+#[test]
+fn a_torn_frame_that_was_never_committed_is_no_problem() {
+    let (path, ends) = three_frames("uncommitted");
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.write_all_at(bytemuck::bytes_of(&Commit::new(ends[1], 5)), 64).unwrap();
+    file.set_len(ends[2] - 9).unwrap();
+    let writer = JournalWriter::open(&path, JournalOptions::default()).unwrap();
+    assert_eq!((writer.problems().len(), writer.end().next_seq), (0, 5));
 }
 
 #[test]

@@ -206,6 +206,12 @@ impl<R: TableRecord> Table<R> {
         Table { map, shape, repaired: Vec::new(), _records: PhantomData }
     }
 
+    /// First word of such a file.
+    #[must_use]
+    pub const fn magic() -> u64 {
+        R::MAGIC
+    }
+
     /// Slot of a key, `None` where the table has no such record. Slots are append-only within an epoch.
     #[must_use]
     pub fn slot(&self, first: u32, second: u32) -> Option<usize> {

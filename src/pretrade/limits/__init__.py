@@ -1,2 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Room card to come."""
+"""Limits: the shared tables, and the one writer library of what humans control.
+
+Reads the run directory. Gives the ``limits``, ``quotes`` and ``gate`` tables as NumPy records, and
+:class:`Controls`: kill, trip, resume, static limits, reduce-only, each recorded in the control journal; it works
+with every other process dead.
+Never computes a limit, never applies a loosening before it is durable, never resumes a trip that is not named.
+
+Standard: the records of ``schemas/``; RTS 6 articles 12 and 15 (kill, reinstatement by a designated person).
+"""
+
+from pretrade.limits.controls import Controls
+from pretrade.limits.layouts import CONTROLS_DTYPE, GATE_DTYPE, PARAMETERS_DTYPE
+from pretrade.limits.run_directory import RunDirectory, clock_domain, is_simulated
+from pretrade.limits.state import Level
+from pretrade.limits.tables import GateTable, LimitsTable, QuotesTable
+from pretrade.limits.trips import Trip
+
+__all__ = [
+    "CONTROLS_DTYPE",
+    "GATE_DTYPE",
+    "PARAMETERS_DTYPE",
+    "Controls",
+    "GateTable",
+    "Level",
+    "LimitsTable",
+    "QuotesTable",
+    "RunDirectory",
+    "Trip",
+    "clock_domain",
+    "is_simulated",
+]

@@ -1,0 +1,397 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What humans do: kill, trip, resume, set static limits. Journalled, chained, working with every process dead."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pretrade._native import limits as _native
+from pretrade.audit import ControlJournal, Entry
+from pretrade.domain import Config
+from pretrade.domain.errors import ControlError, JournalError, TableError
+from pretrade.limits.layouts import CONTROLS_DTYPE
+from pretrade.limits.lock import held
+from pretrade.limits.run_directory import RunDirectory
+from pretrade.limits.state import DIRECTIONS, PPM, Level, Row, State, Values, configured_rows, is_looser
+from pretrade.limits.trips import Trip, trips_in_force
+
+REASON_LENGTH: Final = 10
+_SPARE_ROWS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who acts and why; refused where no name is given or the reason is shorter than 10 characters."""
+
+    by: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        if not self.by.strip():
+            raise ControlError("by is empty; a control action names a person")
+        if len(self.reason.strip()) < REASON_LENGTH:
+            raise ControlError(f"reason {self.reason!r} has {len(self.reason.strip())} characters; at least {REASON_LENGTH} are needed")
+
+
+class Controls:
+    """Writer of the ``controls`` table, one action at a time under its lock.
+
+    A tightening acts at once and is recorded then; a loosening is durable in the control journal before it acts.
+    Needs no other process. Use :meth:`create` where a run starts, :meth:`open` in a tool.
+
+    Notes
+    -----
+    The kill words, trip ids and reduce-only words are set outside the lock, so that a stuck writer stops nobody.
+    """
+
+    def __init__(self, run: RunDirectory, native: Any, *, lock_timeout_s: float = 2.0, now_utc: Callable[[], int] = time.time_ns) -> None:  # noqa: ANN401
+        self.run = run
+        self.journal = ControlJournal(run.control_journal)
+        self._native = native
+        self._state = State()
+        self._lock_timeout_s = lock_timeout_s
+        self._now_utc = now_utc
+
+    @classmethod
+    def create(
+        cls, run: RunDirectory | Path | str, config: Config, *, by: str = "configuration", second_by: str | None = None, lock_timeout_s: float = 2.0
+    ) -> Self:
+        """Make (or rebuild from its journal) the table, with the rows of ``config``.
+
+        Raises
+        ------
+        ControlError
+            If the journal already holds tighter limits than ``config``: loosening needs ``second_by``.
+        TableError
+            If the table cannot be made.
+        """
+        run = _directory(run).create()
+        with held(run.controls_lock, f"create by {by}", timeout_s=lock_timeout_s):
+            state, journal = State(), ControlJournal(run.control_journal)
+            for entry in journal.read_new():
+                state.apply(entry)
+            wanted = configured_rows(config)
+            keys = {*state.rows, *((Level[str(r["level"]).upper()], int(r["id"])) for r in wanted)}
+            native = _open_or_make(run, sorted(keys))
+            controls = cls(run, native, lock_timeout_s=lock_timeout_s)
+            controls._catch_up()
+            controls._configure(config, wanted, by=by, second_by=second_by)
+        return controls
+
+    @classmethod
+    def open(cls, run: RunDirectory | Path | str, *, lock_timeout_s: float = 2.0) -> Self:
+        """Open an existing table.
+
+        Raises
+        ------
+        TableError
+            If there is none or it is refused.
+        """
+        run = _directory(run)
+        return cls(run, _native.NativeControls.open(run.controls, run.clock_domain, "shared"), lock_timeout_s=lock_timeout_s)
+
+    # -- looking ---------------------------------------------------------------------------------------------------
+
+    def record(self, level: Level, row_id: int) -> np.void:
+        """One row as it stands in the table."""
+        found = self._native.read(row_id, int(level))
+        if found is None:
+            raise ControlError(f"controls has no row of {level.name.lower()} {row_id}")
+        row: np.void = np.frombuffer(found, CONTROLS_DTYPE).copy()[0]
+        return row
+
+    def snapshot(self) -> NDArray[Any]:
+        """Every row."""
+        return np.frombuffer(self._native.snapshot(), CONTROLS_DTYPE).copy()
+
+    def static(self, instrument_id: int) -> Values:
+        """Static limits of an instrument by parameter name; absent ones are left out."""
+        block = self.record(Level.INSTRUMENT, instrument_id)["static_limits"]
+        return {name: block[name].item() for bit, name in enumerate(DIRECTIONS) if int(block["valid_mask"]) >> bit & 1}
+
+    def resumed(self, instrument_id: int) -> dict[str, int]:
+        """Last trip id resumed, per source (sidecar, gateway, human)."""
+        record = self.record(Level.INSTRUMENT, instrument_id)
+        return {source: int(record[f"resumed_{source}"]) for source in ("sidecar", "gateway", "human")}
+
+    def resumed_sidecar(self) -> dict[int, int]:
+        """Last resumed trip id of the sidecar, per instrument: what calibration reads every tick."""
+        rows = self.snapshot()
+        rows = rows[rows["level"] == Level.INSTRUMENT]
+        return dict(zip(rows["id"].tolist(), rows["resumed_sidecar"].tolist(), strict=True))
+
+    def trips(self) -> list[Trip]:
+        """Trips in force, by instrument and source, read from all three tables."""
+        return trips_in_force(self.run, self.snapshot())
+
+    @property
+    def kill_word(self) -> int:
+        """Firm kill: 0 = not armed, else the number of the arming."""
+        return int(self._native.kill_word)
+
+    @property
+    def generation(self) -> int:
+        """Moves with every change of the table."""
+        return int(self._native.generation)
+
+    # -- acting ----------------------------------------------------------------------------------------------------
+
+    def arm_kill(self, by: str, reason: str, *, level: Level = Level.FIRM, row_id: int = 0) -> int:
+        """Stop every new order and replace, of the firm or of one row; acts before anything else is tried.
+
+        Returns
+        -------
+        int
+            Number of this arming.
+
+        Raises
+        ------
+        ControlError
+            If the kill stands but could not be recorded; the message says that it stands.
+        """
+        person = Person(by, reason)
+        number = int(self._native.arm_kill() if level is Level.FIRM else self._native.arm_row_kill(row_id, int(level)))
+        fields = {"action": "arm_kill", "level": level.name.lower(), "id": row_id, "number": number}
+        self._record_tightening(fields, person, f"kill {number}")
+        return number
+
+    def release_kill(self, by: str, second_by: str, reason: str, *, level: Level = Level.FIRM, row_id: int = 0) -> None:
+        """Let orders pass again; two different persons.
+
+        Raises
+        ------
+        ControlError
+            If nothing is armed, the two persons are one, or it was armed again meanwhile.
+        """
+        person = self._two_persons(by, second_by, reason, "release of a kill")
+        with self._lock(f"release_kill by {by}"):
+            number = self.kill_word if level is Level.FIRM else int(self._native.state(row_id, int(level))[0])
+            if number == 0:
+                raise ControlError(f"kill of {level.name.lower()} {row_id} is not armed; there is nothing to release")
+            fields = {"action": "release_kill", "level": level.name.lower(), "id": row_id, "number": number, "second_by": second_by}
+            self._append(fields, person)
+            released = self._native.release_kill(number) if level is Level.FIRM else self._native.release_row_kill(row_id, int(level), number)
+            self._publish()
+        if not released:
+            raise ControlError(f"kill {number} was armed again while it was being released; it stands")
+
+    def trip(self, instrument_id: int, by: str, reason: str) -> int:
+        """Trip the breaker of one instrument by hand; returns the trip id."""
+        person = Person(by, reason)
+        trip_id = int(self._native.trip(instrument_id, int(Level.INSTRUMENT)))
+        fields = {"action": "trip", "level": "instrument", "id": instrument_id, "trip_id": trip_id}
+        self._record_tightening(fields, person, f"trip {trip_id} of instrument {instrument_id}")
+        return trip_id
+
+    def resume(self, instrument_id: int, trip_id: int, by: str, reason: str, *, source: str | None = None) -> None:
+        """Resume a tripped instrument by naming the trip that is in force.
+
+        Parameters
+        ----------
+        instrument_id, trip_id
+            The trip.
+        by, reason
+            A named human and why (at least 10 characters).
+        source
+            ``sidecar``, ``gateway`` or ``human``; needed only where two sources are tripped with the same id.
+
+        Raises
+        ------
+        ControlError
+            If no trip of that id is in force: an older or replayed id resumes nothing.
+        """
+        person = Person(by, reason)
+        with self._lock(f"resume by {by}"):
+            in_force = [t for t in self.trips() if t.instrument_id == instrument_id and source in (None, t.source)]
+            named = [t for t in in_force if t.trip_id == trip_id]
+            if not named:
+                fresh = ", ".join(f"{t.trip_id} ({t.source})" for t in in_force) or "none"
+                raise ControlError(f"trip {trip_id} of instrument {instrument_id} is not in force; in force: {fresh}")
+            if len(named) > 1:
+                raise ControlError(
+                    f"trip {trip_id} of instrument {instrument_id} is in force from {', '.join(t.source for t in named)}; name the source"
+                )
+            fields = {"action": "resume", "level": "instrument", "id": instrument_id, "trip_id": trip_id, "source": named[0].source}
+            self._append(fields, person)
+            self._publish()
+
+    def set_static(
+        self, row_id: int, values: Mapping[str, int | float], by: str, reason: str, *, second_by: str | None = None, level: Level = Level.INSTRUMENT
+    ) -> None:
+        """Change static limits of a row; loosening any of them takes a second person.
+
+        Raises
+        ------
+        ControlError
+            If a name is unknown, a value negative, the row absent, or a second person is missing.
+        """
+        person = Person(by, reason)
+        for name, value in values.items():
+            if name not in DIRECTIONS:
+                raise ControlError(f"parameter {name!r} is unknown; known are {', '.join(DIRECTIONS)}")
+            if value != value or (value < 0 and name != "passive_standoff_ticks"):
+                raise ControlError(f"{name} is {value}; it must not be below 0")
+        with self._lock(f"set_static by {by}"):
+            self._catch_up()
+            old = self._state.row(level, row_id).static
+            looser = [n for n, v in values.items() if n not in old or is_looser(n, v, old[n])]
+            fields: dict[str, Any] = {"action": "set_static", "level": level.name.lower(), "id": row_id, "values": dict(values)}
+            if looser:
+                self._two_persons(by, second_by, reason, f"loosening {', '.join(looser)}")
+                fields["second_by"] = second_by
+                self._append(fields, person)
+                self._publish()
+            else:
+                self._tighten_row(fields, person)
+
+    def reduce_only(self, instrument_id: int, by: str, reason: str, *, on: bool = True, second_by: str | None = None) -> None:
+        """Let only reductions of one instrument pass; switching it off takes a second person."""
+        person = Person(by, reason)
+        level = int(Level.INSTRUMENT)
+        fields: dict[str, Any] = {"action": "reduce_only", "level": "instrument", "id": instrument_id, "is_on": on}
+        if on:
+            self._native.set_reduce_only(instrument_id, level, 1)
+            self._record_tightening(fields, person, f"reduce-only of instrument {instrument_id}")
+            return
+        self._two_persons(by, second_by, reason, "end of reduce-only")
+        with self._lock(f"reduce_only by {by}"):
+            self._append({**fields, "second_by": second_by}, person)
+            self._native.set_reduce_only(instrument_id, level, 0)
+            self._publish()
+
+    def set_shares(self, gateway_id: int, shares: Mapping[Level, int], by: str, second_by: str, reason: str) -> None:
+        """Give a gateway row its share in ppm of each level's limits; over all rows a level sums to at most 1,000,000."""
+        person = self._two_persons(by, second_by, reason, "gateway shares")
+        with self._lock(f"set_shares by {by}"):
+            self._catch_up()
+            for level, share in shares.items():
+                others = sum(
+                    r.shares.get(level.name.lower(), 0) for (lvl, i), r in self._state.rows.items() if lvl is Level.GATEWAY and i != gateway_id
+                )
+                if share < 0 or others + share > PPM:
+                    raise ControlError(
+                        f"share of {level.name.lower()} is {share} ppm beside {others} ppm of other gateways; the sum must be from 0 to {PPM}"
+                    )
+            named = {level.name.lower(): share for level, share in shares.items()}
+            self._append({"action": "set_shares", "id": gateway_id, "shares": named, "second_by": second_by}, person)
+            self._publish()
+
+    # -- the order of apply and record -----------------------------------------------------------------------------
+
+    def _lock(self, purpose: str) -> Any:  # noqa: ANN401 - a context manager
+        return held(self.run.controls_lock, purpose, timeout_s=self._lock_timeout_s)
+
+    @staticmethod
+    def _two_persons(by: str, second_by: str | None, reason: str, what: str) -> Person:
+        if not second_by or not second_by.strip():
+            raise ControlError(f"{what} needs a second person; second_by is empty")
+        if second_by.strip().casefold() == by.strip().casefold():
+            raise ControlError(f"{what} needs two different persons; both are {by!r}")
+        return Person(by, reason)
+
+    def _fields(self, fields: Mapping[str, Any], person: Person) -> dict[str, Any]:
+        return {**fields, "by": person.by.strip(), "reason": person.reason.strip()}
+
+    def _append(self, fields: Mapping[str, Any], person: Person) -> Entry:
+        """Durable in the journal, then in the state; the caller publishes."""
+        self._catch_up()
+        try:
+            entry = self.journal.append(self._fields(fields, person), ts=self._now_utc())
+        except JournalError as e:
+            raise ControlError(f"{fields['action']} is refused: it cannot be recorded ({e})") from e
+        self._state.apply(entry)
+        return entry
+
+    def _record_tightening(self, fields: Mapping[str, Any], person: Person, what: str) -> None:
+        try:
+            with self._lock(f"{fields['action']} by {person.by}"):
+                self._append(fields, person)
+                self._publish()
+        except (ControlError, JournalError, TableError) as e:
+            raise ControlError(f"{what} is in force but not recorded: {e}") from e
+
+    def _tighten_row(self, fields: Mapping[str, Any], person: Person) -> None:
+        """Apply, then record: the row goes to the table before the journal has it."""
+        ahead = Entry(self.journal.next_seq, 0, fields, "", "")
+        self._state.apply(ahead)
+        self._publish()
+        try:
+            entry = self.journal.append(self._fields(fields, person), ts=self._now_utc())
+        except JournalError as e:
+            raise ControlError(f"{fields['action']} is in force but not recorded: {e}") from e
+        if entry.seq != ahead.seq:
+            raise ControlError(f"{fields['action']} was recorded as entry {entry.seq}, not {ahead.seq}; the lock did not hold")
+
+    def _catch_up(self) -> None:
+        """Take over what others recorded; publish rows the table lacks or that a killed writer left half written."""
+        for entry in self.journal.read_new():
+            self._state.apply(entry)
+        self._state.changed.update((Level(level), row_id) for row_id, level in self._native.broken())
+        self._publish()
+
+    def _publish(self) -> None:
+        """Bring changed rows into the table, tightest first where words are concerned."""
+        if not self._state.changed:
+            return
+        for key in sorted(self._state.changed):
+            row = self._state.rows.get(key)
+            if row is not None:
+                self._publish_row(row)
+        if self._state.firm_kill and self.kill_word == 0:
+            self._native.arm_kill()
+        self._state.changed.clear()
+        self._native.bump_generation()
+
+    def _publish_row(self, row: Row) -> None:
+        found = None if (row.row_id, int(row.level)) in self._native.broken() else self._native.read(row.row_id, int(row.level))
+        # A row written by a later action (of another process) is never put back.
+        if found is not None and np.frombuffer(found, CONTROLS_DTYPE)[0]["generation"] > row.seq + 1:
+            return
+        self._native.publish(np.atleast_1d(row.record()).view(np.uint8).reshape(-1))
+        if row.trip:
+            self._native.raise_trip(row.row_id, int(row.level), row.trip)
+        kill, _, reduce_only = self._native.state(row.row_id, int(row.level))
+        if row.kill and not kill:
+            self._native.arm_row_kill(row.row_id, int(row.level))
+        if row.is_reduce_only and not reduce_only:
+            self._native.set_reduce_only(row.row_id, int(row.level), 1)
+
+    def _configure(self, config: Config, wanted: list[dict[str, Any]], *, by: str, second_by: str | None) -> None:
+        if self._state.config_hash == config.hash:
+            return
+        looser = [f"{raw['level']} {raw['id']} {name}" for raw in wanted for name in self._loosened(raw)]
+        if looser and not second_by:
+            raise ControlError(f"configuration {config.hash[:12]} loosens {', '.join(looser[:5])}; loosening needs a second person")
+        fields: dict[str, Any] = {"action": "configure", "config_hash": config.hash, "rows": wanted}
+        if looser:
+            self._two_persons(by, second_by, "new configuration loads", "loosening by configuration")
+            fields["second_by"] = second_by
+        self._append(fields, Person(by, "configuration loaded"))
+        self._publish()
+
+    def _loosened(self, raw: Mapping[str, Any]) -> list[str]:
+        row = self._state.rows.get((Level[str(raw["level"]).upper()], int(raw["id"])))
+        if row is None:
+            return []
+        return [name for name, value in raw["static"].items() if name in row.static and is_looser(name, value, row.static[name])]
+
+
+def _directory(run: RunDirectory | Path | str) -> RunDirectory:
+    return run if isinstance(run, RunDirectory) else RunDirectory(Path(run))
+
+
+def _open_or_make(run: RunDirectory, keys: list[tuple[Level, int]]) -> Any:  # noqa: ANN401 - native class
+    """A good table is kept: its kill words must not be lost; one that is absent or refused is made anew."""
+    try:
+        return _native.NativeControls.open(run.controls, run.clock_domain, "shared")
+    except TableError:
+        pairs = [(row_id, int(level)) for level, row_id in keys]
+        _native.NativeControls.create(run.controls, pairs, run.clock_domain, capacity=len(pairs) + _SPARE_ROWS, ts_created=time.time_ns())
+        return _native.NativeControls.open(run.controls, run.clock_domain, "shared")

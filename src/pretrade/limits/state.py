@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the control journal adds up to: rows of ``controls``, kills, trips; a fold over entries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Final
+
+import numpy as np
+
+from pretrade._native import limits as _native
+from pretrade.audit import Entry
+from pretrade.domain import Config, Instrument
+from pretrade.domain.errors import ControlError
+from pretrade.limits.layouts import CONTROLS_DTYPE
+
+Values = dict[str, int | float]
+DIRECTIONS: Final[dict[str, int]] = dict(_native.DIRECTIONS)
+SOURCES: Final = ("sidecar", "gateway", "human")
+PPM: Final = 1_000_000
+_U32_MAX: Final = 2**32 - 1
+_I64_MAX: Final = 2**63 - 1
+# Row flags, as in crates/shm/src/controls.rs.
+_ALLOW_NEGATIVE_PRICE: Final = 1
+_ENABLED: Final = 2
+
+
+class Level(IntEnum):
+    """Whom a row of ``controls`` speaks for; values as in ``crates/shm`` (a test holds them equal)."""
+
+    INSTRUMENT = 0
+    STRATEGY = 1
+    TRADER = 2
+    DESK = 3
+    ACCOUNT = 4
+    VENUE = 5
+    FIRM = 6
+    GATEWAY = 7
+
+
+def is_looser(name: str, new: float, old: float) -> bool:
+    """True where ``new`` allows more than ``old``, by the one direction table."""
+    return (new - old) * DIRECTIONS[name] < 0
+
+
+@dataclass(slots=True)
+class Row:
+    """One row as the journal says it is. ``reference`` holds what no model moves (tick, lot, ...)."""
+
+    level: Level
+    row_id: int
+    static: Values = field(default_factory=dict)
+    floor: Values = field(default_factory=dict)
+    reference: dict[str, int] = field(default_factory=dict)
+    shares: dict[str, int] = field(default_factory=dict)
+    resumed: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SOURCES, 0))
+    trip: int = 0
+    kill: int = 0
+    is_reduce_only: bool = False
+    version: int = 0
+    seq: int = 0
+
+    def record(self) -> np.void:
+        """The row as a ``controls`` record; an absent parameter has its valid bit off."""
+        record = np.zeros(1, CONTROLS_DTYPE)[0]
+        record["id"], record["level"] = self.row_id, self.level
+        record["version"], record["generation"] = self.version, self.seq + 1
+        for name, value in self.reference.items():
+            record[name] = value
+        for source in SOURCES:
+            record[f"resumed_{source}"] = self.resumed[source]
+        for level, share in self.shares.items():
+            record["shares_ppm"][Level[level.upper()]] = share
+        # The ceiling is the static limit: none looser has been signed (no such action exists yet).
+        for block, values in (("static_limits", self.static), ("floor", _complete_floor(self.floor)), ("ceiling", self.static)):
+            target = record[block]
+            mask = 0
+            for bit, name in enumerate(DIRECTIONS):
+                if name in values:
+                    target[name] = values[name]
+                    mask |= 1 << bit
+            target["valid_mask"] = mask
+        return record
+
+
+def _complete_floor(floor: Values) -> Values:
+    """A parameter without a floor may be tightened by a model as far as its type goes."""
+    return {name: floor.get(name, 0 if direction < 0 else _tightest(name)) for name, direction in DIRECTIONS.items()}
+
+
+def _tightest(name: str) -> int:
+    return 2**31 - 1 if name == "passive_standoff_ticks" else _U32_MAX
+
+
+@dataclass(slots=True)
+class State:
+    """Fold over the entries of a control journal."""
+
+    rows: dict[tuple[Level, int], Row] = field(default_factory=dict)
+    firm_kill: int = 0
+    config_hash: str = ""
+    changed: set[tuple[Level, int]] = field(default_factory=set)
+
+    def apply(self, entry: Entry) -> None:
+        """Take one entry into account.
+
+        Raises
+        ------
+        ControlError
+            If the action is not one this program knows.
+        """
+        handler = getattr(self, f"_on_{entry.action}", None)
+        if handler is None:
+            raise ControlError(f"control journal entry {entry.seq} has the unknown action {entry.action!r}")
+        handler(entry.seq, entry.fields)
+
+    def row(self, level: Level, row_id: int) -> Row:
+        """One row.
+
+        Raises
+        ------
+        ControlError
+            If there is none.
+        """
+        try:
+            return self.rows[(level, row_id)]
+        except KeyError:
+            known = ", ".join(str(i) for lvl, i in self.rows if lvl == level)
+            raise ControlError(f"controls has no row of {level.name.lower()} {row_id}; it has {known or 'none of that level'}") from None
+
+    def _touch(self, seq: int, level: Level, row_id: int) -> Row:
+        row = self.rows.setdefault((level, row_id), Row(level, row_id))
+        row.seq, row.version = seq, row.version + 1
+        self.changed.add((level, row_id))
+        return row
+
+    def _target(self, seq: int, fields: Mapping[str, Any]) -> Row:
+        return self._touch(seq, Level[str(fields["level"]).upper()], int(fields["id"]))
+
+    def _on_configure(self, seq: int, fields: Mapping[str, Any]) -> None:
+        self.config_hash = str(fields["config_hash"])
+        for raw in fields["rows"]:
+            row = self._target(seq, raw)
+            row.static, row.floor = dict(raw["static"]), dict(raw["floor"])
+            row.reference, row.shares = dict(raw["reference"]), dict(raw["shares"])
+
+    def _on_set_static(self, seq: int, fields: Mapping[str, Any]) -> None:
+        self._target(seq, fields).static.update(fields["values"])
+
+    def _on_set_shares(self, seq: int, fields: Mapping[str, Any]) -> None:
+        self._touch(seq, Level.GATEWAY, int(fields["id"])).shares = dict(fields["shares"])
+
+    def _on_arm_kill(self, seq: int, fields: Mapping[str, Any]) -> None:
+        if fields["level"] == "firm":
+            self.firm_kill = int(fields["number"])
+        else:
+            self._target(seq, fields).kill = int(fields["number"])
+
+    def _on_release_kill(self, seq: int, fields: Mapping[str, Any]) -> None:
+        if fields["level"] == "firm":
+            self.firm_kill = 0
+        else:
+            self._target(seq, fields).kill = 0
+
+    def _on_trip(self, seq: int, fields: Mapping[str, Any]) -> None:
+        row = self._target(seq, fields)
+        row.trip = max(row.trip, int(fields["trip_id"]))
+
+    def _on_resume(self, seq: int, fields: Mapping[str, Any]) -> None:
+        row = self._target(seq, fields)
+        row.resumed[fields["source"]] = max(row.resumed[fields["source"]], int(fields["trip_id"]))
+
+    def _on_reduce_only(self, seq: int, fields: Mapping[str, Any]) -> None:
+        self._target(seq, fields).is_reduce_only = bool(fields["is_on"])
+
+
+def configured_rows(config: Config) -> list[dict[str, Any]]:
+    """Rows that a configuration asks for: instruments, accounts, firm, and gateway 0 with the whole share."""
+    rows = [_instrument_row(config, instrument) for instrument in config.instruments]
+    for account in config.accounts:
+        static: Values = {
+            "max_order_quantity": account.max_order_quantity,
+            "position_max_long": account.position_max,
+            "position_max_short": account.position_max,
+        }
+        rows.append(_plain_row(Level.ACCOUNT, account.account_id, static))
+    rows.append(_plain_row(Level.FIRM, 0, {}))
+    shares = {level.name.lower(): PPM for level in Level if level is not Level.GATEWAY}
+    return [*rows, {**_plain_row(Level.GATEWAY, 0, {}), "shares": shares}]
+
+
+def _plain_row(level: Level, row_id: int, static: Values) -> dict[str, Any]:
+    reference = {"flags": _ENABLED, "open_orders_limit": _U32_MAX, "gross_limit": _I64_MAX}
+    return {"level": level.name.lower(), "id": row_id, "static": static, "floor": {}, "reference": reference, "shares": {}}
+
+
+def _instrument_row(config: Config, instrument: Instrument) -> dict[str, Any]:
+    sessions = sorted(config.sessions)
+    reference = {
+        "tick_size": instrument.tick_size,
+        "lot_size": instrument.lot_size,
+        "value_per_tick_lot": instrument.value_per_tick_lot,
+        "quantity_exponent": instrument.quantity_exponent,
+        "money_exponent": instrument.money_exponent,
+        "flags": _ENABLED | (_ALLOW_NEGATIVE_PRICE if instrument.allow_negative_price else 0),
+        "session_calendar_id": sessions.index(instrument.session) if instrument.session in sessions else 0,
+        "open_orders_limit": config.gate.open_orders_max,
+        "fallback_factor_ppm": round(config.gate.fallback_factor * PPM),
+        "gross_limit": _I64_MAX,
+    }
+    row = _plain_row(Level.INSTRUMENT, instrument.instrument_id, dict(config.static_of(instrument)))
+    return {**row, "floor": dict(config.floor), "reference": reference}
