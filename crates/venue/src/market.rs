@@ -8,7 +8,6 @@ use crate::parameters::Parameters;
 use crate::recorder::Recorder;
 use crate::rng::Draws;
 use pretrade_records::Side;
-use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 mod background;
@@ -30,8 +29,8 @@ const BARGAIN_LOOKS: f64 = 30.0;
 /// Inventory from which a withdrawn maker keeps the reducing side, lots.
 const REDUCE_FROM: i64 = 10;
 
-/// Who acts; the order is the fixed class order of the queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Who acts.
+#[derive(Clone, Copy, Debug)]
 enum Wake {
     Timer,
     Add(u8),
@@ -52,6 +51,47 @@ enum Wake {
     Clip,
     Seller,
 }
+
+impl Wake {
+    /// The fixed class order of the queue, for what is due at the same nanosecond.
+    const fn class(self) -> u64 {
+        match self {
+            Wake::Timer => 0,
+            Wake::Add(_) | Wake::Cancel | Wake::Fade(..) | Wake::Burst | Wake::Message | Wake::MarketOrder => 1,
+            Wake::Refill(_) | Wake::Maker(_) => 2,
+            Wake::Fundamental(..) | Wake::Restock(..) | Wake::Bargain | Wake::Momentum(_) | Wake::Stop(..) => 3,
+            Wake::Metaorder | Wake::Child(..) | Wake::Clip | Wake::Seller => 4,
+        }
+    }
+}
+
+/// One entry of the event queue, due in the order `(ts_ns, class, seq)`; the heap gives the greatest first, so it is turned round.
+#[derive(Clone, Copy, Debug)]
+struct Due {
+    at: i64,
+    rank: u64,
+    wake: Wake,
+}
+
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+        (other.at, other.rank).cmp(&(self.at, self.rank))
+    }
+}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Due {}
 
 #[derive(Debug)]
 struct Maker {
@@ -81,22 +121,26 @@ struct Stop {
     armed_from: i64,
 }
 
-/// Log Ornstein-Uhlenbeck factor.
+/// Log Ornstein-Uhlenbeck factor, stepped by the timer.
 #[derive(Clone, Copy, Debug)]
 struct Regime {
     x: f64,
-    sd: f64,
-    tau_s: f64,
+    factor: f64,
+    keep: f64,
+    noise: f64,
 }
 
 impl Regime {
-    fn step(&mut self, dt_s: f64, draws: &mut Draws) {
-        let a = libm::exp(-dt_s / self.tau_s);
-        self.x = self.x * a + self.sd * libm::sqrt(1.0 - a * a) * draws.normal();
+    /// In its stationary law, with log standard deviation `sd` and time constant `tau_s`.
+    fn new(sd: f64, tau_s: f64, draws: &mut Draws) -> Self {
+        let x = sd * draws.normal();
+        let keep = libm::exp(-(TIMER_NS as f64) / 1e9 / tau_s);
+        Self { x, factor: libm::exp(x), keep, noise: sd * libm::sqrt(1.0 - keep * keep) }
     }
 
-    fn factor(&self) -> f64 {
-        libm::exp(self.x)
+    fn step(&mut self, draws: &mut Draws) {
+        self.x = self.x * self.keep + self.noise * draws.normal();
+        self.factor = libm::exp(self.x);
     }
 }
 
@@ -107,7 +151,7 @@ pub struct Market {
     pub engine: Engine,
     /// What has been published.
     pub recorder: Recorder,
-    queue: BinaryHeap<Reverse<(i64, Wake, u64)>>,
+    queue: BinaryHeap<Due>,
     queued: u64,
     now: i64,
     value: f64,
@@ -186,11 +230,8 @@ impl Market {
         });
         let open = f64::from(p.open_tick);
         let mut setup = Draws::new(seed, 1);
-        let regimes = [(p.regime_sd.0, 1_200.0), (p.regime_sd.1, 600.0), (p.regime_sd.2, 1_800.0), (p.flow_sd, 40.0)].map(|(sd, tau_s)| Regime {
-            x: sd * setup.normal(),
-            sd,
-            tau_s,
-        });
+        let regimes = [(p.regime_sd.0, 1_200.0), (p.regime_sd.1, 600.0), (p.regime_sd.2, 1_800.0), (p.flow_sd, 40.0)]
+            .map(|(sd, tau_s)| Regime::new(sd, tau_s, &mut setup));
         let mut market = Self {
             engine: Engine::new(p.open_tick - p.ladder_ticks, 2 * p.ladder_ticks as usize),
             recorder: Recorder::new(p.instrument_id, p.tick_size, p.feed_latency_ns),
@@ -241,7 +282,7 @@ impl Market {
 
     /// Runs every event up to and including `ts`.
     pub fn run_until(&mut self, ts: i64) {
-        while let Some(Reverse((at, wake, _))) = self.queue.peek().copied() {
+        while let Some(Due { at, wake, .. }) = self.queue.peek().copied() {
             if at > ts {
                 break;
             }
@@ -333,7 +374,7 @@ impl Market {
 
     fn push(&mut self, at: i64, wake: Wake) {
         self.queued += 1;
-        self.queue.push(Reverse((at, wake, self.queued)));
+        self.queue.push(Due { at, rank: wake.class() << 56 | self.queued, wake });
     }
 
     fn act(&mut self, wake: Wake) {
@@ -391,10 +432,10 @@ impl Market {
 
     fn timer(&mut self) {
         let dt = TIMER_NS as f64 / 1e9;
-        let vol = self.regimes[0].factor() * self.p.value_volatility;
+        let vol = self.regimes[0].factor * self.p.value_volatility;
         self.value += vol * libm::sqrt(dt) * self.value_draws.normal();
         for r in &mut self.regimes {
-            r.step(dt, &mut self.regime_draws);
+            r.step(&mut self.regime_draws);
         }
         let moved = self.mid - self.timer_mid;
         self.timer_mid = self.mid;

@@ -36,7 +36,7 @@ impl Market {
 
     /// Slow and fast swings of background activity together.
     pub(super) fn activity(&self) -> f64 {
-        self.regimes[1].factor() * self.regimes[3].factor()
+        self.regimes[1].factor * self.regimes[3].factor
     }
 
     /// Fast traders place and pull small orders in bursts, of their own accord and after trades.
