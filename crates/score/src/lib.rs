@@ -1,2 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-//! TODO(card)
+//! Scorers of trained models: networks and projections, row by row in one fixed order of additions, so that a row scores the
+//! same bits alone and among ten thousand.
+//!
+//! Reads weights and normalised rows, gives reconstructions. Never normalises, calibrates or decides.
+#![forbid(unsafe_code)]
+
+pub mod network;
+pub mod projection;
+
+pub use network::{Layer, Network};
+pub use projection::Projection;
+
+/// Weights that do not fit together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShapeError(pub String);
+
+impl std::fmt::Display for ShapeError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ShapeError {}

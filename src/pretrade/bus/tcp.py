@@ -31,7 +31,7 @@ class RecordSocket:
 
     def __init__(self, connection: socket.socket, receives: np.dtype[Any]) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.setblocking(False)
+        connection.settimeout(0.0)
         self._socket = connection
         self._dtype = receives
         self._rest = b""
@@ -62,14 +62,14 @@ class RecordSocket:
             If the peer is gone.
         """
         try:
-            self._socket.setblocking(True)
+            self._socket.settimeout(None)
             self._socket.sendall(np.ascontiguousarray(records).view(np.uint8).data)
         except OSError as e:
             self.is_closed = True
             raise JournalError(f"the peer of a record stream is gone after {len(records)} records were due: {e}") from e
         finally:
             with contextlib.suppress(OSError):
-                self._socket.setblocking(False)
+                self._socket.settimeout(0.0)
 
     def receive(self, wait_s: float = 0.0) -> NDArray[Any]:
         """Whole records that have arrived, possibly none; waits at most ``wait_s`` for the first.

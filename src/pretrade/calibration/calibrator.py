@@ -157,8 +157,8 @@ class Calibrator:
         refreshed = self._refresh(at, scores, changed)
         if len(changed) == 0 and len(refreshed) == 0:
             return _NOTHING
-        for k in (changed, refreshed):
-            self._records["ts_published"][k], self._records["mono_published"][k] = now_utc, now_mono
+        for rows in (changed, refreshed):
+            self._records["ts_published"][rows], self._records["mono_published"][rows] = now_utc, now_mono
         changes = [self._change(int(i), before, after, at, scores, causes) for i in np.flatnonzero(moved)]
         return Update(self._records[changed].copy(), self._records[refreshed].copy(), changes)
 
@@ -232,7 +232,10 @@ class Calibrator:
         span = np.where(jump, 0, target - begin)
         part = span * step // self._steps if DIRECTIONS[name] < 0 else -(-span * step // self._steps)
         moved = tighter(name, begin + part, target)
-        return np.where(step >= self._steps, target, np.where(jump, self._limit[name][k], looser(name, moved, self._limit[name][k])))
+        value: NDArray[np.int64] = np.where(
+            step >= self._steps, target, np.where(jump, self._limit[name][k], looser(name, moved, self._limit[name][k]))
+        )
+        return value
 
     def _refresh(self, at: NDArray[np.int64], scores: Scores, changed: NDArray[np.int64]) -> NDArray[np.int64]:
         """Instruments whose score moved by a step since it was published, and nothing else."""
@@ -332,7 +335,8 @@ def calibrate(scores: Scores, config: Config | None = None, *, static_limit: int
     if len(scores.ts_recv) == 0:
         raise CalibrationError("there are no scored rows to calibrate on")
     calibrator = Calibrator(config, [int(i) for i in np.unique(scores.instrument_id)], rules=rules)
-    records, changes = [], []
+    records: list[NDArray[Any]] = []
+    changes: list[TierChange] = []
     starts = np.flatnonzero(np.r_[True, np.diff(scores.ts_recv) != 0])
     ends = np.r_[starts[1:], len(scores.ts_recv)]
     idle = 0

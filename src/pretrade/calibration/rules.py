@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,11 +120,11 @@ def tier_actions(config: TiersConfig) -> Rule:
     return act
 
 
-def tighter(name: str, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
+def tighter(name: str, a: Any, b: Any) -> Any:  # noqa: ANN401 - arrays or scalars alike
     """The tighter of two values of a parameter, elementwise."""
     return np.minimum(a, b) if DIRECTIONS[name] < 0 else np.maximum(a, b)
 
 
-def looser(name: str, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
+def looser(name: str, a: Any, b: Any) -> Any:  # noqa: ANN401 - arrays or scalars alike
     """The looser of two values of a parameter, elementwise."""
     return np.maximum(a, b) if DIRECTIONS[name] < 0 else np.minimum(a, b)

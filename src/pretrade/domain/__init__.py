@@ -8,7 +8,7 @@ Never computes, stores or sends anything.
 from pretrade.domain.codes import Action, EventFlag, EventKind, FeedState, OrderType, Phase, ReasonCode, Side, Tier, TimeInForce, Unit, Verdict
 from pretrade.domain.config import Config, Instrument
 from pretrade.domain.errors import PretradeError
-from pretrade.domain.layouts import DECISION_DTYPE, EVENT_DTYPE, LIMITS_DTYPE, ORDER_DTYPE, QUOTES_DTYPE
+from pretrade.domain.layouts import DECISION_DTYPE, EVENT_DTYPE, LIMITS_DTYPE, ORDER_DTYPE, QUOTES_DTYPE, UNDEFINED_PRICE
 from pretrade.domain.session import Session, SessionDate, SessionPhase
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "LIMITS_DTYPE",
     "ORDER_DTYPE",
     "QUOTES_DTYPE",
+    "UNDEFINED_PRICE",
     "Action",
     "Config",
     "EventFlag",

@@ -15,7 +15,7 @@ from pretrade._native import features as _native
 from pretrade.domain import FeedState, Phase
 from pretrade.domain.errors import FeatureInputError, MissingExtraError
 
-ROW_DTYPE: Final = np.dtype(_native.ROW)
+ROW_DTYPE: Final[np.dtype[Any]] = np.dtype(_native.ROW)
 NAMES: Final[tuple[str, ...]] = tuple(_native.NAMES)
 VECTOR: Final[tuple[str, ...]] = NAMES[:32]
 """Anomaly vector v1."""
@@ -96,7 +96,8 @@ class Features:
     @property
     def is_scored(self) -> NDArray[np.bool_]:
         """Rows a model may score: continuous trading and a sound, fresh, uncrossed book."""
-        return (self.phase == Phase.CONTINUOUS) & ((self.feed_state & int(UNSCORED)) == 0)
+        scored: NDArray[np.bool_] = (self.phase == Phase.CONTINUOUS) & ((self.feed_state & int(UNSCORED)) == 0)
+        return scored
 
     def column(self, name: str) -> NDArray[np.float64]:
         """One column with NaN where undefined, shape ``(n,)``.

@@ -45,4 +45,5 @@ def evidence(windows: NDArray[np.float64], config: EvidenceConfig, *, row_s: flo
         size = np.where(np.isnan(size) | (size <= 0), config.critical_move_pct, size)
         falls = (middle[:, 0] <= config.critical_depth) & (middle[:, 2] <= config.critical_imbalance) & (middle[:, 3] <= -size)
         rises = (middle[:, 1] <= config.critical_depth) & (middle[:, 2] >= 1 - config.critical_imbalance) & (middle[:, 3] >= size)
-    return high, falls | rises
+    critical: NDArray[np.bool_] = falls | rises
+    return np.asarray(high), critical

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pretrade._native import models as _native
 from pretrade.domain.config import Config
 from pretrade.models.anomaly import Anomaly
 
@@ -29,6 +30,7 @@ class PcaAnomaly(Anomaly):
         self._mean: NDArray[np.float64] = np.empty(0)
         self._basis: NDArray[np.float64] = np.empty((0, 0))
         self._quantile: NDArray[np.float64] = np.empty(0)
+        self._native: _native.Pca | None = None
 
     def fit_core(self, z: NDArray[np.float64], seed: int) -> None:
         """Fit mean, basis and residual quantiles; nothing is random."""
@@ -40,12 +42,14 @@ class PcaAnomaly(Anomaly):
         basis = vectors[:, kept]
         # The sign of an eigenvector is arbitrary: fix it so that the same rows give the same bytes.
         self._basis = basis * np.where(basis[np.abs(basis).argmax(axis=0), np.arange(basis.shape[1])] < 0, -1.0, 1.0)
+        self._native = None
         self._quantile = np.maximum(np.quantile(np.abs(self._residual(z)), 0.99, axis=0), _LEAST)
 
     def _residual(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
-        centred = z - self._mean
-        residual: NDArray[np.float64] = centred - (centred @ self._basis) @ self._basis.T
-        return residual
+        # The native scorer adds in one fixed order: a row gives the same bits alone and in a batch, which BLAS does not promise.
+        if self._native is None:
+            self._native = _native.Pca(self._mean, np.ascontiguousarray(self._basis).reshape(-1))
+        return self._native.residual(np.ascontiguousarray(z, np.float64).reshape(-1)).reshape(z.shape)
 
     def parts(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
         """Squared residuals in units of their calm 99 % quantile."""
@@ -57,4 +61,5 @@ class PcaAnomaly(Anomaly):
 
     def core_from_dict(self, facts: dict[str, Any]) -> None:
         """Take them over."""
+        self._native = None
         self._mean, self._basis, self._quantile = (np.array(facts[name]) for name in ("mean", "basis", "quantile"))

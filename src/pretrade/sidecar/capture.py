@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-import numpy as np
 from numpy.typing import NDArray
 
 from pretrade import features
@@ -56,9 +55,4 @@ class Capture:
         """Capture until the feed ends or the process is told to stop."""
         while not is_stopped() and not feed.is_closed:
             self.on_events(feed.receive(wait_s))
-        self._journal.sync()
-
-
-def quotes_keys(instruments: tuple[Instrument, ...]) -> NDArray[np.uint32]:
-    """Keys of the ``quotes`` table: instrument ids, shape ``(n,)``."""
-    return np.array([i.instrument_id for i in instruments], np.uint32)
+        self._journal.commit()

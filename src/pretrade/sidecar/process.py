@@ -9,19 +9,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 from numpy.typing import NDArray
 
 from pretrade import features
 from pretrade.bus import JournalReader
 from pretrade.calibration import AlertJournal
-from pretrade.domain import Config, Instrument
+from pretrade.domain import Config, Instrument, Tier
 from pretrade.domain.clock import Clock
 from pretrade.limits import Controls, LimitsTable, QuotesTable
 from pretrade.models import AnomalyModel
-from pretrade.sidecar.pipeline import Pipeline
+from pretrade.sidecar.pipeline import Pipeline, Step
 
 CHANNEL: Final = 0
-_IDLE_S: Final = 0.002
+_IDLE_S: Final = 0.001
 
 
 class Sidecar:
@@ -30,9 +31,14 @@ class Sidecar:
     Parameters
     ----------
     model
-        Fitted model; ``None`` is the control arm: static limits, tier NORMAL, kept alive by heartbeats.
+        Fitted model.
     changes_path
-        JSON lines of tier changes, appended.
+        JSON lines of tier changes, appended; what it already holds is not written again after a restart.
+
+    Notes
+    -----
+    A restart reads the market journal from its beginning, so that books, windows, baselines and tiers are those of a sidecar
+    that never stopped; the table's last records bound the first new ones.
     """
 
     def __init__(
@@ -49,40 +55,57 @@ class Sidecar:
         changes_path: Path,
         clock: Clock,
     ) -> None:
-        ids = tuple(i.instrument_id for i in instruments)
-        self._engine = features.engine(config, instruments)
-        self._pipeline = Pipeline(config, model, ids, epoch=limits.epoch, previous=limits.snapshot())
-        self._ids = ids
+        self._ids = tuple(i.instrument_id for i in instruments)
+        self._engine = features.engine(config, instruments, with_quotes=False)
+        self._pipeline = Pipeline(config, model, self._ids, epoch=limits.epoch, previous=limits.snapshot())
         self._reader = reader
         self._limits = limits
         self._quotes = quotes
         self._controls = controls
         self._alerts = alerts
+        self._told_until = _last_change(changes_path)
         self._changes = changes_path.open("a", encoding="utf-8")
         self._clock = clock
-        self.ts_data = 0
+        self._resumed: dict[int, int] = {}
+        self._generation = -1
+        self._stressed: set[int] = set()
 
     def poll(self) -> int:
         """One round; returns the number of events read."""
         events = self._reader.read()
         if len(events):
-            rows = features.collect(iter([events]), self._engine)
+            rows = self._engine.push(events)
             self._publish(rows)
-            self.ts_data = int(events["ts_recv"][-1])
+            self._publish_stressed(int(events["ts_recv"][-1]))
         mono_tick, mono_data = self._quotes.channel(CHANNEL)
         self._limits.heartbeat(CHANNEL, self._clock.mono(), min(mono_data, mono_tick))
         return len(events)
 
     def _publish(self, rows: features.Features) -> None:
-        resumed = {i: self._controls.resumed(i) for i in self._ids}
-        for step in self._pipeline.push(rows, now_mono=self._clock.mono(), resumed=resumed):
-            for records in (step.update.records, step.update.refreshed):
-                if len(records):
-                    self._limits.publish(records)
-            for change in step.update.tier_changes:
+        if self._controls.generation != self._generation:
+            self._generation = self._controls.generation
+            self._resumed = self._controls.resumed_sidecar()
+        for step in self._pipeline.push(rows, now_mono=self._clock.mono(), resumed=self._resumed):
+            self._take(step)
+
+    def _publish_stressed(self, ts: int) -> None:
+        """An instrument under stress does not wait for its next grid row."""
+        for instrument_id in sorted(self._stressed):
+            self._publish(self._engine.row_now(instrument_id, ts))
+
+    def _take(self, step: Step) -> None:
+        update = step.update
+        for records in (update.records, update.refreshed):
+            if len(records):
+                self._limits.publish(records)
+        for record in update.records:
+            (self._stressed.add if record["tier"] > Tier.NORMAL else self._stressed.discard)(int(record["instrument_id"]))
+        for change in update.tier_changes:
+            if change.ts_recv > self._told_until:
                 self._changes.write(json.dumps(change.as_dict(), sort_keys=True) + "\n")
                 self._changes.flush()
-                self._alerts.record(change, records=step.update.records)
+                self._alerts.record(change, update.records)
+        self._alerts.note_limits(update.records)
 
     def run(self, is_stopped: Callable[[], bool]) -> None:
         """Serve until told to stop."""
@@ -92,8 +115,17 @@ class Sidecar:
         self._changes.close()
 
 
+def _last_change(path: Path) -> int:
+    """Time of the last tier change already told; 0 where there is none."""
+    if not path.exists():
+        return 0
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return int(json.loads(lines[-1])["ts_recv"]) if lines else 0
+
+
 def publish_static(limits: LimitsTable, records: NDArray[Any], clock: Clock, is_stopped: Callable[[], bool]) -> None:
     """Control arm: publish static limits once and keep them fresh."""
+    records["score"] = np.float32(0.0)
     limits.publish(records)
     while not is_stopped():
         now = clock.mono()

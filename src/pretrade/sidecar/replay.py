@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pretrade import calibration, features, feeds, gateway, models
-from pretrade.domain import Action, Config, Instrument, OrderType, Side, Tier, TimeInForce, UNDEFINED_PRICE
+from pretrade.domain import UNDEFINED_PRICE, Action, Config, Instrument, OrderType, Side, Tier, TimeInForce
 from pretrade.domain.errors import ConfigError, FeedError, ModelError
 from pretrade.domain.layouts import ORDER_DTYPE
 

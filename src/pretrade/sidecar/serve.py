@@ -24,7 +24,6 @@ from pretrade.limits import Controls, LimitsTable, QuotesTable, RunDirectory
 from pretrade.sidecar.capture import Capture
 from pretrade.sidecar.process import Sidecar, publish_static
 
-MARKET_JOURNAL: Final = "market"
 TIER_CHANGES: Final = "tier_changes.jsonl"
 ALERTS: Final = "alerts.jsonl"
 
@@ -69,9 +68,10 @@ def await_file(path: Path, is_stopped: Callable[[], bool], *, timeout_s: float =
 def prepare(run: RunDirectory, config: Config, instruments: tuple[Instrument, ...]) -> None:
     """Create the tables of a run directory: static limits, ceilings and accounts from the configuration."""
     ids = [i.instrument_id for i in instruments]
-    LimitsTable.create(run.limits, [(i, 0) for i in ids], epoch=1).close()
-    QuotesTable.create(run.quotes, ids).close()
-    Controls.create(run.controls, config, ids).close()
+    run.create()
+    LimitsTable.create(run, ids)
+    QuotesTable.create(run, ids)
+    Controls.create(run, config)
 
 
 def serve_capture(run_path: Path, config: Config, instruments: tuple[Instrument, ...]) -> None:
@@ -79,9 +79,8 @@ def serve_capture(run_path: Path, config: Config, instruments: tuple[Instrument,
     is_stopped = stop_on_signals()
     run = RunDirectory(run_path)
     port = int(await_file(run_path / "venue.json", is_stopped)["data_port"])
-    clock = WallClock()
-    with Journal(run_path / MARKET_JOURNAL) as journal:
-        capture = Capture(config, instruments, journal, QuotesTable.open(run.quotes, writable=True), clock)
+    with Journal(run.market_journal) as journal:
+        capture = Capture(config, instruments, journal, QuotesTable.open(run, writable=True), WallClock())
         feed = RecordSocket.connect(port, EVENT_DTYPE)
         announce(run_path / "capture.json")
         capture.run(feed, is_stopped)
@@ -92,32 +91,33 @@ def serve_sidecar(run_path: Path, config: Config, instruments: tuple[Instrument,
     """Publish limits; without a model this is the control arm: static limits kept fresh."""
     is_stopped = stop_on_signals()
     run = RunDirectory(run_path)
-    limits = LimitsTable.open(run.limits, writable=True)
+    limits = LimitsTable.open(run, writable=True)
     clock = WallClock()
-    ids = tuple(i.instrument_id for i in instruments)
     if model_path is None:
+        ids = [i.instrument_id for i in instruments]
+        records = calibration.static_records(config, ids, epoch=limits.epoch, now_mono=clock.mono())
         announce(run_path / "sidecar.json")
-        publish_static(limits, calibration.static_records(config, ids, epoch=limits.epoch, now_mono=clock.mono()), clock, is_stopped)
+        publish_static(limits, records, clock, is_stopped)
         return
     model = models.load(model_path)
-    with JournalReader(run_path / MARKET_JOURNAL) as reader:
-        sidecar = Sidecar(
-            config,
-            instruments,
-            model,
-            reader=reader,
-            limits=limits,
-            quotes=QuotesTable.open(run.quotes),
-            controls=Controls.open(run.controls),
-            alerts=AlertJournal(run_path / ALERTS),
-            changes_path=run_path / TIER_CHANGES,
-            clock=clock,
-        )
-        announce(run_path / "sidecar.json")
-        sidecar.run(is_stopped)
+    await_file(run_path / "capture.json", is_stopped)
+    sidecar = Sidecar(
+        config,
+        instruments,
+        model,
+        reader=JournalReader(run.market_journal),
+        limits=limits,
+        quotes=QuotesTable.open(run),
+        controls=Controls.open(run),
+        alerts=AlertJournal(run_path / ALERTS),
+        changes_path=run_path / TIER_CHANGES,
+        clock=clock,
+    )
+    announce(run_path / "sidecar.json")
+    sidecar.run(is_stopped)
 
 
-def serve_gateway(run_path: Path, config: Config, *, gateway_id: int, offset_ns: int, clock: str, venue_path: Path | None, name: str) -> None:
+def serve_gateway(run_path: Path, config: Config, *, gateway_id: int, offset_ns: int, clock: str, venue_path: Path | None) -> None:
     """Decide orders from a loopback port until told to stop.
 
     Parameters
@@ -132,15 +132,13 @@ def serve_gateway(run_path: Path, config: Config, *, gateway_id: int, offset_ns:
         ``wall`` or ``records``: time read from each order.
     venue_path
         File the venue announced its ports in; ``None`` keeps accepted orders here.
-    name
-        File stem of the announcement.
     """
     is_stopped = stop_on_signals()
-    gate = gateway.Gate(str(run_path), gateway_id=gateway_id, config=config)
+    gate = gateway.open_gate(RunDirectory(run_path), config, gateway_id=gateway_id)
     venue = None
     if venue_path is not None:
         venue = RecordSocket.connect(int(await_file(venue_path, is_stopped)["order_port"]), EVENT_DTYPE)
     server = GatewayServer(gate, RecordClock() if clock == "records" else WallClock(offset_ns), venue)
-    announce(run_path / f"{name}.json", port=server.port)
+    announce(run_path / "gateway.json", port=server.port)
     server.run(is_stopped)
     gate.close()

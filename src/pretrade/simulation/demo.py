@@ -16,6 +16,7 @@ from pretrade.domain import Config, Tier
 from pretrade.domain.errors import SimulationError
 from pretrade.simulation import story
 from pretrade.simulation.market import Day, flash_crash
+from pretrade.simulation.report import render
 from pretrade.simulation.training import CHAMPION, calm_models
 
 CONTENDERS: Final = ("pca", "vae", "rv_10s", "depth", "min")
@@ -39,7 +40,9 @@ class Told:
     series: dict[str, list[float | int | None]]
 
 
-def tell(seed: int, options: StoryOptions, run_path: Path, *, kind: str = CHAMPION, base: Config | None = None) -> Told:
+def tell(
+    seed: int, options: StoryOptions, run_path: Path, *, kind: str = CHAMPION, base: Config | None = None, say: Callable[[str], None] = lambda _: None
+) -> Told:
     """Run one seed in process.
 
     Parameters
@@ -54,6 +57,8 @@ def tell(seed: int, options: StoryOptions, run_path: Path, *, kind: str = CHAMPI
         Which model sets the tiers.
     base
         Configuration; the packaged one where ``None``.
+    say
+        Called with one line of progress at a time.
 
     Returns
     -------
@@ -62,7 +67,7 @@ def tell(seed: int, options: StoryOptions, run_path: Path, *, kind: str = CHAMPI
     """
     started = time.perf_counter()
     base = base or Config.load()
-    model = calm_models(base, run_path, (kind,))[kind]
+    model = calm_models(base, run_path, (kind,), say=say)[kind]
     config = base.with_static_limit(options.static_limit) if options.static_limit != 500 else base
     day = flash_crash(seed, seller_rate=options.seller_rate, maker_caps=options.maker_caps, value_volatility=options.value_volatility)
     rows = features.compute(day.events, config)
@@ -205,4 +210,6 @@ def summary(rows: list[dict[str, Any]], kinds: tuple[str, ...] = CONTENDERS) -> 
     return out
 
 
-Say = Callable[[str], None]
+def report(told: Told) -> str:
+    """The self-contained HTML report of one story."""
+    return render(told.demo, told.series)

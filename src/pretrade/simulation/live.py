@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,45 +20,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pretrade import audit, calibration, features
+from pretrade.audit import ControlJournal
 from pretrade.bus import JournalReader
 from pretrade.bus.tcp import RecordSocket
 from pretrade.domain import DECISION_DTYPE, ORDER_DTYPE, Config, Instrument, Tier
 from pretrade.domain.clock import WallClock
 from pretrade.domain.errors import SimulationError
-from pretrade.limits import Controls, LimitsTable, QuotesTable, RunDirectory
-from pretrade.sidecar.serve import ALERTS, MARKET_JOURNAL, TIER_CHANGES, await_file, prepare
+from pretrade.limits import LimitsTable, QuotesTable, RunDirectory
+from pretrade.sidecar.serve import ALERTS, TIER_CHANGES, await_file, prepare, stop_on_signals
 from pretrade.simulation import story
-from pretrade.simulation.demo import StoryOptions
-from pretrade.simulation.market import SELLER_START_NS, TICK_SIZE
+from pretrade.simulation.demo import StoryOptions, Told
+from pretrade.simulation.market import SELLER_START_NS, TICK_SIZE, WARM_UP_S, Simulator, crash_market
+from pretrade.simulation.training import CHAMPION, calm_models, model_folder
+from pretrade.simulation.venue_server import VenueServer
 
 PACED_FROM_NS: Final = SELLER_START_NS - 5_000_000_000
 STORY_END_NS: Final = SELLER_START_NS + 60_000_000_000
-_WARM_UP_S: Final = 6.0
+START_NS: Final = SELLER_START_NS - WARM_UP_S * 1_000_000_000
+_START_UP_S: Final = 6.0
 _SAMPLE_S: Final = 0.1
+
+Show = Callable[[Mapping[str, Any]], None]
+Say = Callable[[str], None]
 
 
 @dataclass(slots=True)
 class Crew:
-    """The processes of one demo, started and stopped by pid."""
+    """The processes of one demo, started and stopped by pid; logs lie in the run directory."""
 
     run_path: Path
     config_args: list[str]
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self, name: str, *verb: str) -> None:
-        """Start ``pretrade VERB...`` with its errors in a file of the run directory."""
+        """Start ``pretrade VERB...``."""
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
         with (self.run_path / f"{name}.log").open("wb") as log:
-            self.processes[name] = subprocess.Popen(  # noqa: S603 - our own interpreter and package
-                [sys.executable, "-m", "pretrade", *verb, *self.config_args],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=self._environment(),
-            )
-
-    @staticmethod
-    def _environment() -> dict[str, str]:
-        return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+            command = [sys.executable, "-m", "pretrade", *verb, *self.config_args]
+            self.processes[name] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
 
     def check(self) -> None:
         """Raise when a process died.
@@ -73,7 +74,7 @@ class Crew:
 
     def stop(self) -> None:
         """Ask every process to end, then make it."""
-        for process in reversed(self.processes.values()):
+        for process in reversed(list(self.processes.values())):
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
         for process in self.processes.values():
@@ -89,7 +90,7 @@ class Crew:
 
 
 @dataclass(slots=True)
-class LiveStory:
+class Seen:
     """What the observer saw while the story ran."""
 
     samples: list[dict[str, Any]] = field(default_factory=list)
@@ -97,104 +98,104 @@ class LiveStory:
     static: list[NDArray[Any]] = field(default_factory=list)
 
 
-def run(
-    seed: int,
-    options: StoryOptions,
-    run_path: Path,
-    model_path: Path,
-    config: Config,
-    *,
-    config_args: list[str],
-    show: Callable[[Mapping[str, Any]], None] = lambda _: None,
-) -> tuple[LiveStory, Crew]:
-    """Run the story at its own pace through five processes.
+def tell(seed: int, options: StoryOptions, cache: Path, config: Config, *, config_path: Path | None, say: Say, show: Show) -> Told:
+    """Run the story at its own pace through separate processes.
 
     Parameters
     ----------
     seed, options
         Which market.
-    run_path
-        Fresh folder for tables, journals and logs.
-    model_path
-        Saved model.
+    cache
+        Run directory where models are cached; tables and journals of this run lie in a fresh folder in shared memory.
     config
-        Configuration the processes read too.
-    config_args
-        The command-line options that make the processes read the same configuration.
-    show
-        Called ten times a second with what a terminal shows.
+        The configuration before ``options``.
+    config_path
+        Its file, for the processes; ``None`` is the packaged one.
+    say, show
+        Called with progress, and ten times a second with what a terminal shows.
 
     Raises
     ------
     SimulationError
         If a process dies or does not come up.
     """
-    instrument = config.instrument("ES")
-    twin_path = run_path / "twin"
-    twin_path.mkdir(parents=True)
-    run, twin = RunDirectory(run_path), RunDirectory(twin_path)
-    prepare(run, config, (instrument,))
-    prepare(twin, config, (instrument,))
-    start_wall = time.time_ns() + int(_WARM_UP_S * 1e9)
-    offset = PACED_FROM_NS - start_wall
+    started = time.perf_counter()
+    say("the 14:30 flash crash, through separate processes")
+    model = calm_models(config, cache, (CHAMPION,), say=say)[CHAMPION]
+    config_args = [] if config_path is None else [f"--config={config_path}"]
+    if options.static_limit != int(config.static["max_order_quantity"]):
+        config, config_args = config.with_static_limit(options.static_limit), [*config_args, f"--static-limit={options.static_limit}"]
+    base = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
+    run_path = Path(tempfile.mkdtemp(prefix="pretrade-demo-", dir=base))
     crew = Crew(run_path, config_args)
     try:
-        _start_all(crew, seed, options, run_path, twin_path, model_path, offset)
-        return _observe(crew, config, instrument, run, twin, WallClock(offset), show), crew
+        run, twin = RunDirectory(run_path), RunDirectory(run_path / "twin")
+        instrument = config.instrument("ES")
+        for directory in (run, twin):
+            prepare(directory, config, (instrument,))
+        clock = WallClock(PACED_FROM_NS - time.time_ns() - int(_START_UP_S * 1e9))
+        _start_all(crew, seed, options, run, twin, model_folder(config, cache, CHAMPION), clock.offset_ns)
+        seen = _observe(crew, instrument, run, twin, clock, show)
+        crew.stop()
+        told = _conclude(seed, options, run, twin, config, seen, crew)
+        told.demo["model"] = {"id": model.id, "kind": CHAMPION, "provisional": model.provisional}
+        told.demo["seconds"] = round(time.perf_counter() - started, 3)
+        return told
     finally:
         crew.stop()
+        shutil.rmtree(run_path, ignore_errors=True)
 
 
-def _start_all(crew: Crew, seed: int, options: StoryOptions, run_path: Path, twin_path: Path, model_path: Path, offset: int) -> None:
-    market = [f"--seller-rate={options.seller_rate}", f"--maker-caps={options.maker_caps}", f"--value-volatility={options.value_volatility}"]
-    clock = f"--utc-offset-ns={offset}"
-    crew.start("venue", "simulate", "serve", f"--run={run_path}", f"--seed={seed}", clock, *market)
-    crew.start("capture", "capture", f"--run={run_path}", "--instrument=ES")
-    crew.start("sidecar", "sidecar", f"--run={run_path}", "--instrument=ES", f"--model={model_path}")
-    crew.start("gateway", "gateway", f"--run={run_path}", clock, f"--venue={run_path / 'venue.json'}")
-    crew.start("sidecar-static", "sidecar", f"--run={twin_path}", "--instrument=ES", "--static")
-    os.symlink(RunDirectory(run_path).quotes, RunDirectory(twin_path).quotes) if not RunDirectory(twin_path).quotes.exists() else None
-    crew.start("gateway-static", "gateway", f"--run={twin_path}", clock, f"--quotes={RunDirectory(run_path).quotes}")
+def _start_all(crew: Crew, seed: int, options: StoryOptions, run: RunDirectory, twin: RunDirectory, model: Path, offset: int) -> None:
+    market = (f"--seller-rate={options.seller_rate}", f"--maker-caps={options.maker_caps}", f"--value-volatility={options.value_volatility}")
+    clock, venue = f"--utc-offset-ns={offset}", f"--venue={run.path / 'venue.json'}"
+    crew.start("venue", "simulate", "serve", f"--run={run.path}", f"--seed={seed}", clock, *market)
+    crew.start("capture", "capture", f"--run={run.path}", "--instrument=ES")
+    crew.start("sidecar", "sidecar", f"--run={run.path}", "--instrument=ES", f"--model={model}")
+    crew.start("gateway", "gateway", f"--run={run.path}", clock, venue)
+    # The twin differs in its limits alone: it reads the same prices.
+    twin.quotes.unlink()
+    twin.quotes.symlink_to(run.quotes)
+    crew.start("sidecar-static", "sidecar", f"--run={twin.path}", "--instrument=ES", "--static")
+    crew.start("gateway-static", "gateway", f"--run={twin.path}", clock)
 
 
-def _observe(
-    crew: Crew,
-    config: Config,
-    instrument: Instrument,
-    run: RunDirectory,
-    twin: RunDirectory,
-    clock: WallClock,
-    show: Callable[[Mapping[str, Any]], None],
-) -> LiveStory:
+def _observe(crew: Crew, instrument: Instrument, run: RunDirectory, twin: RunDirectory, clock: WallClock, show: Show) -> Seen:
     """Send the probes to both gateways and sample the tables until the story ends."""
-    seen = LiveStory()
-    never = lambda: False  # noqa: E731
-    dynamic = RecordSocket.connect(int(await_file(run.path / "gateway.json", never)["port"]), DECISION_DTYPE)
-    static = RecordSocket.connect(int(await_file(twin.path / "gateway.json", never)["port"]), DECISION_DTYPE)
-    quotes, limits = QuotesTable.open(run.quotes), LimitsTable.open(run.limits)
-    probe_at = SELLER_START_NS + story.PROBE_FROM_NS
-    number = 0
+    seen = Seen()
+    dynamic, static = (RecordSocket.connect(_gateway_port(crew, d), DECISION_DTYPE) for d in (run, twin))
+    quotes, limits = QuotesTable.open(run), LimitsTable.open(run)
+    probe_at, number = SELLER_START_NS + story.PROBE_FROM_NS, 0
+    sample_at = PACED_FROM_NS
     while (now := clock.utc()) < STORY_END_NS:
         crew.check()
-        quote, limit = quotes.read(instrument.instrument_id), limits.read(instrument.instrument_id)
-        if now >= probe_at and int(quote["ask_price"]) > 0:
-            number += 1
-            order = story.probe_orders(
-                [now], [int(quote["ask_price"])], instrument_id=instrument.instrument_id, tick_size=TICK_SIZE, dtype=ORDER_DTYPE
-            )
-            order["client_order_id"] = number
-            for gate, decisions in ((dynamic, seen.dynamic), (static, seen.static)):
-                gate.send(order)
-                decisions.append(_answer(gate))
-            probe_at += story.PROBE_EVERY_NS
-        if now >= PACED_FROM_NS:
+        if now >= sample_at:
+            quote, limit = quotes.read(instrument.instrument_id), limits.read(instrument.instrument_id)
+            if now >= probe_at:
+                number += 1
+                ask = int(quote["ask_price"])
+                order = story.probe_orders([now], [ask], instrument_id=instrument.instrument_id, tick_size=TICK_SIZE, dtype=ORDER_DTYPE)
+                order["client_order_id"] = number
+                for gate, decisions in ((dynamic, seen.dynamic), (static, seen.static)):
+                    gate.send(order)
+                    decisions.append(_answer(gate))
+                probe_at += story.PROBE_EVERY_NS
             sample = _sample(now, quote, limit, seen)
             seen.samples.append(sample)
             show(sample)
-        time.sleep(_SAMPLE_S)
+            sample_at += int(_SAMPLE_S * 1e9)
+        time.sleep(0.005)
     dynamic.close()
     static.close()
     return seen
+
+
+def _gateway_port(crew: Crew, run: RunDirectory) -> int:
+    def died() -> bool:
+        crew.check()
+        return False
+
+    return int(await_file(run.path / "gateway.json", died)["port"])
 
 
 def _answer(gate: RecordSocket, timeout_s: float = 2.0) -> NDArray[Any]:
@@ -206,36 +207,32 @@ def _answer(gate: RecordSocket, timeout_s: float = 2.0) -> NDArray[Any]:
     raise SimulationError(f"a gateway did not decide within {timeout_s:g} s")
 
 
-def _sample(now: int, quote: np.void, limit: np.void, seen: LiveStory) -> dict[str, Any]:
-    last = story.decision_json(seen.dynamic[-1][0]) if seen.dynamic else None
+def _sample(now: int, quote: np.void, limit: np.void, seen: Seen) -> dict[str, Any]:
+    score = float(limit["score"])
     return {
         "t_s": (now - SELLER_START_NS) / 1e9,
         "price": (int(quote["bid_price"]) + int(quote["ask_price"])) / 2e9,
         "depth_bid": int(quote["depth_bid"]),
         "depth_ask": int(quote["depth_ask"]),
         "spread_ticks": (int(quote["ask_price"]) - int(quote["bid_price"])) / TICK_SIZE,
-        "score": float(limit["score"]),
+        "score": 0.0 if np.isnan(score) else score,
         "tier": int(limit["tier"]),
         "limit": int(limit["max_order_quantity"]),
-        "decision": last,
+        "decision": story.decision_json(seen.dynamic[-1][0]) if seen.dynamic else None,
         "static_decision": story.decision_json(seen.static[-1][0]) if seen.static else None,
     }
 
 
-def conclude(
-    seed: int, options: StoryOptions, run_path: Path, config: Config, seen: LiveStory, crew: Crew, model: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Assemble ``demo.json`` from what the processes left on disk."""
-    run = RunDirectory(run_path)
-    instrument = config.instrument("ES")
-    with JournalReader(run_path / MARKET_JOURNAL) as reader:
-        rows = features.collect(iter(reader.read, None), features.engine(config, (instrument,)))
-    changes = [json.loads(line) for line in (run_path / TIER_CHANGES).read_text().splitlines()]
+def _conclude(seed: int, options: StoryOptions, run: RunDirectory, twin: RunDirectory, config: Config, seen: Seen, crew: Crew) -> Told:
+    """Assemble ``demo.json`` from what the processes left on disk and the observer saw."""
+    rows = _rows(run, config, config.instrument("ES"))
+    changes = [json.loads(line) for line in (run.path / TIER_CHANGES).read_text().splitlines()]
     fall = story.fall(rows.ts_recv, rows.column("mid_price"), SELLER_START_NS)
     before = [s["limit"] for s in seen.samples if s["t_s"] <= 0]
     high = [s["limit"] for s in seen.samples if s["tier"] >= Tier.HIGH]
-    controls = Controls.open(run.controls)
-    return {
+    resumes = [e.fields.get("by") for e in ControlJournal(run.control_journal).read_new() if e.action == "resume"]
+    journals = [j for d in (run, twin) for j in (d.control_journal, d.gate_journal(0))]
+    demo = {
         "seed": seed,
         "static_limit": options.static_limit,
         "max_order_quantity_before": before[-1] if before else None,
@@ -249,11 +246,36 @@ def conclude(
         "low_pct": fall.low_pct,
         "tier_changes": changes,
         "order_200": story.first_refused(np.concatenate(seen.dynamic), np.concatenate(seen.static)),
-        "alerts": [a.as_dict() for a in calibration.AlertJournal(run_path / ALERTS).read()],
+        "alerts": [a.as_dict() for a in calibration.AlertJournal(run.path / ALERTS).read()],
         "processes": crew.listing(),
-        "breaker_resumed_by": controls.resumed_by(instrument.instrument_id),
-        "audit_verified": all(audit.verify_run(r.path).ok for r in (run, RunDirectory(run_path / "twin"))),
-        "model": dict(model),
+        "breaker_resumed_by": resumes[-1] if resumes else None,
+        "audit_verified": all(audit.verify(j).ok for j in journals),
         "decisions": {k: [story.decision_json(d[0]) for d in getattr(seen, k)] for k in ("dynamic", "static")},
         "config_hash": config.hash,
     }
+    names = ("t_s", "price", "depth_bid", "depth_ask", "spread_ticks", "score", "tier", "limit")
+    return Told(demo, {name: [s[name] for s in seen.samples] for name in names})
+
+
+def _rows(run: RunDirectory, config: Config, instrument: Instrument) -> features.Features:
+    """Feature rows of everything the market journal holds."""
+    reader = JournalReader(run.market_journal)
+    engine = features.engine(config, (instrument,), with_quotes=False)
+
+    def chunks() -> Any:  # noqa: ANN401 - a generator of event arrays
+        while len(events := reader.read()):
+            yield events
+
+    return features.collect(chunks(), engine)
+
+
+def serve_venue(run_path: Path, seed: int, offset_ns: int, *, seller_rate: float, maker_caps: float, value_volatility: float) -> None:
+    """Body of ``pretrade simulate serve``: the simulated venue, its calm at once and its story on the clock."""
+    is_stopped = stop_on_signals()
+    market = crash_market(seller_rate=seller_rate, maker_caps=maker_caps, value_volatility=value_volatility)
+    server = VenueServer(Simulator(market, seed, START_NS), WallClock(offset_ns))
+    server.announce(run_path / "venue.json")
+    server.run(START_NS, PACED_FROM_NS, STORY_END_NS + 2_000_000_000, is_stopped)
+    while not is_stopped():
+        time.sleep(0.05)
+    server.close()

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+from typing import Any
+
+EVENT: Any
+ORDER: Any
+DECISION: Any
+LIMITS: Any
+QUOTES: Any
+TIERS: dict[str, int]
+SIDES: dict[str, int]
+VERDICTS: dict[str, int]
+PHASES: dict[str, int]
+EVENT_KINDS: dict[str, int]
+ACTIONS: dict[str, int]
+ORDER_TYPES: dict[str, int]
+TIMES_IN_FORCE: dict[str, int]
+REASON_CODES: dict[str, int]
+UNITS: dict[str, int]
+PARAMETERS: dict[str, int]
+DIRECTIONS: dict[str, int]
+EVENT_FLAGS: dict[str, int]
+FEED_STATES: dict[str, int]

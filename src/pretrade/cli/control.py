@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verbs for risk officers; they work with every process dead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pretrade.cli.options import DEFAULT_RUN, AsJson, By, Reason, Run, emit, table
+
+RunPath = Annotated[Path, typer.Option("--run", help="Run directory with tables and journals.")]
+
+
+def limits_show(run: Run = DEFAULT_RUN, json: AsJson = False) -> None:
+    """Show what is limited now and why."""
+    from pretrade.domain import Tier
+    from pretrade.domain.config import PARAMETERS
+    from pretrade.limits import Controls, LimitsTable, RunDirectory
+
+    directory = RunDirectory(run)
+    records = LimitsTable.open(directory).snapshot()
+    controls = Controls.open(directory)
+    rows = []
+    for r in records:
+        static = controls.static(int(r["instrument_id"]))
+        row = {"instrument_id": int(r["instrument_id"]), "tier": Tier(int(r["tier"])).name, "version": int(r["version"]), "score": float(r["score"])}
+        row |= {"trip_id": int(r["trip_id"]), "reasons": [int(c) for c in r["reasons"] if c]}
+        shown = PARAMETERS if json else ("max_order_quantity", "collar_ticks", "passive_standoff_ticks")
+        row |= {name: f"{r[name]} (static {static.get(name)})" if not json else {"now": r[name].item(), "static": static.get(name)} for name in shown}
+        rows.append(row)
+    emit({"limits": rows}) if json else table(rows, "limits")
+
+
+def breaker_list(run: Run = DEFAULT_RUN, json: AsJson = False) -> None:
+    """List breakers that are tripped."""
+    from pretrade.limits import Controls, RunDirectory
+
+    rows = [{"instrument_id": t.instrument_id, "source": t.source, "trip_id": t.trip_id} for t in Controls.open(RunDirectory(run)).trips()]
+    emit({"trips": rows}) if json else table(rows, "tripped breakers")
+
+
+def breaker_resume(
+    instrument: Annotated[int, typer.Argument(help="Instrument id.")],
+    trip: Annotated[int, typer.Argument(help="Trip id, as listed.")],
+    by: By,
+    reason: Reason,
+    run: Run = DEFAULT_RUN,
+) -> None:
+    """Resume one tripped breaker by name."""
+    from pretrade.limits import Controls, RunDirectory
+
+    Controls.open(RunDirectory(run)).resume(instrument, trip, by, reason)
+
+
+def kill_arm(by: By, reason: Reason, run: Run = DEFAULT_RUN) -> None:
+    """Refuse every new order of the firm at once."""
+    from pretrade.limits import Controls, RunDirectory
+
+    Controls.open(RunDirectory(run)).arm_kill(by, reason)
+
+
+def kill_release(
+    by: By, second_by: Annotated[str, typer.Option("--second-by", help="A second person.")], reason: Reason, run: Run = DEFAULT_RUN
+) -> None:
+    """Release the firm's kill switch; two persons."""
+    from pretrade.limits import Controls, RunDirectory
+
+    Controls.open(RunDirectory(run)).release_kill(by, second_by, reason)
+
+
+def audit_verify(path: Annotated[Path, typer.Argument(help="A control or gate journal.")]) -> None:
+    """Verify a journal's hash chain; exit 1 when it does not hold."""
+    from pretrade import audit
+
+    result = audit.verify(path)
+    emit({"ok": result.ok, "records": result.records, "head": result.head, "problems": list(result.problems)})
+    if not result.ok:
+        raise typer.Exit(1)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    groups: tuple[tuple[str, dict[str, Callable[..., None]], str], ...] = (
+        ("limits", {"show": limits_show}, "Limits in force."),
+        ("breaker", {"list": breaker_list, "resume": breaker_resume}, "Tripped breakers."),
+        ("kill", {"arm": kill_arm, "release": kill_release}, "The kill switch."),
+        ("audit", {"verify": audit_verify}, "Journals."),
+    )
+    for name, verbs, help_text in groups:
+        group = typer.Typer(help=help_text, no_args_is_help=True)
+        group.callback()(lambda: None)
+        for verb, function in verbs.items():
+            group.command(verb)(function)
+        app.add_typer(group, name=name)

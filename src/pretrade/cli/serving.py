@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verbs of the long-running processes, each restartable alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pretrade.cli.options import ConfigFile, Instruments, Run, StaticLimit, load_config
+
+Offset = Annotated[int, typer.Option("--utc-offset-ns", help="Added to wall UTC, for a paced simulation.")]
+
+
+def capture(run: Run, instrument: Instruments = None, config: ConfigFile = None, static_limit: StaticLimit = None) -> None:
+    """Run the feed handler: market journal and quotes table."""
+    from pretrade.sidecar import serve
+
+    settings = load_config(config, static_limit)
+    serve.serve_capture(run, settings, tuple(settings.instrument(s) for s in instrument or ["ES"]))
+
+
+def sidecar(
+    run: Run,
+    instrument: Instruments = None,
+    model: Annotated[Path | None, typer.Option("--model", help="Folder of a trained model.")] = None,
+    static: Annotated[bool, typer.Option("--static", help="Control arm: static limits kept fresh, no model.")] = False,
+    config: ConfigFile = None,
+    static_limit: StaticLimit = None,
+) -> None:
+    """Run the sidecar: market journal in, limits table out."""
+    from pretrade.sidecar import serve
+
+    if (model is None) != static:
+        raise typer.BadParameter("give either --model DIR or --static")
+    settings = load_config(config, static_limit)
+    serve.serve_sidecar(run, settings, tuple(settings.instrument(s) for s in instrument or ["ES"]), model)
+
+
+def gateway(
+    run: Run,
+    gateway_id: Annotated[int, typer.Option("--gateway-id", help="Row of the controls table it claims.")] = 0,
+    utc_offset_ns: Offset = 0,
+    clock: Annotated[str, typer.Option("--clock", help="wall, or records: time read from each order.")] = "wall",
+    venue: Annotated[Path | None, typer.Option("--venue", help="File a venue announced its ports in.")] = None,
+    config: ConfigFile = None,
+    static_limit: StaticLimit = None,
+) -> None:
+    """Run a gateway: orders in over loopback, decisions out."""
+    from pretrade.sidecar import serve
+
+    serve.serve_gateway(run, load_config(config, static_limit), gateway_id=gateway_id, offset_ns=utc_offset_ns, clock=clock, venue_path=venue)
+
+
+def simulate_serve(
+    run: Run,
+    seed: Annotated[int, typer.Option(help="Seed of the market.")],
+    utc_offset_ns: Offset = 0,
+    seller_rate: float = 1.0,
+    maker_caps: float = 1.0,
+    value_volatility: float = 1.0,
+    config: ConfigFile = None,
+    static_limit: StaticLimit = None,
+) -> None:
+    """Run the simulated venue at its own pace."""
+    from pretrade.simulation import live
+
+    load_config(config, static_limit)
+    live.serve_venue(run, seed, utc_offset_ns, seller_rate=seller_rate, maker_caps=maker_caps, value_volatility=value_volatility)
+
+
+def deliver_alerts(run: Run, url: Annotated[str, typer.Option("--url", help="Webhook that takes alarms.")], config: ConfigFile = None) -> None:
+    """Deliver alarms from the alert journal to a webhook until told to stop."""
+    from pretrade import monitoring
+
+    load_config(config)
+    monitoring.serve(run, url)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    app.command()(capture)
+    app.command()(sidecar)
+    app.command()(gateway)
+    app.command("alerts")(deliver_alerts)
+    simulate = typer.Typer(help="The simulated exchange.", no_args_is_help=True)
+    simulate.callback()(lambda: None)
+    simulate.command("serve")(simulate_serve)
+    app.add_typer(simulate, name="simulate")
