@@ -44,13 +44,15 @@ def gateway(
     utc_offset_ns: Offset = 0,
     clock: Annotated[str, typer.Option("--clock", help="wall, or records: time read from each order.")] = "wall",
     venue: Annotated[Path | None, typer.Option("--venue", help="File a venue announced its ports in.")] = None,
+    quotes: Annotated[Path | None, typer.Option("--quotes", help="Another quotes table than the run directory's.")] = None,
     config: ConfigFile = None,
     static_limit: StaticLimit = None,
 ) -> None:
     """Run a gateway: orders in over loopback, decisions out."""
     from pretrade.sidecar import serve
 
-    serve.serve_gateway(run, load_config(config, static_limit), gateway_id=gateway_id, offset_ns=utc_offset_ns, clock=clock, venue_path=venue)
+    settings = load_config(config, static_limit)
+    serve.serve_gateway(run, settings, gateway_id=gateway_id, offset_ns=utc_offset_ns, clock=clock, venue_path=venue, quotes=quotes)
 
 
 def simulate_serve(

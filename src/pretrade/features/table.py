@@ -93,6 +93,13 @@ class Features:
         bits = self.rows["valid"][:, None] >> np.arange(len(NAMES), dtype=np.uint64)
         return (bits & np.uint64(1)).astype(bool)
 
+    def matrix(self, names: Sequence[str]) -> NDArray[np.float64]:
+        """Several built-in columns at once with NaN where undefined, shape ``(n, len(names))``; reads the table once."""
+        at = np.array([_INDEX[name] for name in names])
+        bits = (self.rows["valid"][:, None] >> at.astype(np.uint64)) & np.uint64(1)
+        out: NDArray[np.float64] = np.where(bits == 1, self.rows["values"][:, at], np.nan)
+        return out
+
     @property
     def is_scored(self) -> NDArray[np.bool_]:
         """Rows a model may score: continuous trading and a sound, fresh, uncrossed book."""

@@ -22,7 +22,7 @@ class DecidingGate(Protocol):
         """One decision per order."""
         ...
 
-    def on_venue(self, messages: NDArray[np.void], now_mono: int, now_utc: int) -> None:
+    def on_venue(self, messages: NDArray[np.void], now_mono: int, now_utc: int) -> int:
         """Venue answers change working quantities and positions."""
         ...
 

@@ -33,9 +33,9 @@ _SPAN: Final = 5.15
 
 def transform(features: Features) -> NDArray[np.float64]:
     """Apply the monotone transform of each feature, shape ``(n, 32)``, NaN where undefined."""
-    out = np.empty((len(features), len(VECTOR)))
+    out = features.matrix(VECTOR)
     for j, name in enumerate(VECTOR):
-        x = features.column(name)
+        x = out[:, j]
         if name in _LOG:
             out[:, j] = np.log(np.maximum(x, 0.0) + _LOG[name])
         elif name in _LOG1P:
@@ -45,8 +45,6 @@ def transform(features: Features) -> NDArray[np.float64]:
             out[:, j] = np.log(clipped / (1 - clipped))
         elif name in _ASINH:
             out[:, j] = np.arcsinh(x)
-        else:
-            out[:, j] = x
     return out
 
 

@@ -117,7 +117,9 @@ def serve_sidecar(run_path: Path, config: Config, instruments: tuple[Instrument,
     sidecar.run(is_stopped)
 
 
-def serve_gateway(run_path: Path, config: Config, *, gateway_id: int, offset_ns: int, clock: str, venue_path: Path | None) -> None:
+def serve_gateway(
+    run_path: Path, config: Config, *, gateway_id: int, offset_ns: int, clock: str, venue_path: Path | None, quotes: Path | None = None
+) -> None:
     """Decide orders from a loopback port until told to stop.
 
     Parameters
@@ -132,9 +134,11 @@ def serve_gateway(run_path: Path, config: Config, *, gateway_id: int, offset_ns:
         ``wall`` or ``records``: time read from each order.
     venue_path
         File the venue announced its ports in; ``None`` keeps accepted orders here.
+    quotes
+        Another ``quotes`` table than the run directory's.
     """
     is_stopped = stop_on_signals()
-    gate = gateway.open_gate(RunDirectory(run_path), config, gateway_id=gateway_id)
+    gate = gateway.Gate(run_path, gateway_id=gateway_id, config=config, quotes=quotes)
     venue = None
     if venue_path is not None:
         venue = RecordSocket.connect(int(await_file(venue_path, is_stopped)["order_port"]), EVENT_DTYPE)

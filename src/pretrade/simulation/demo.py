@@ -80,7 +80,7 @@ def tell(
         "alerts": [a.as_dict() for a in calibration.alerts(limits.tier_changes, limits.records)],
         "processes": [],
         "breaker_resumed_by": None,
-        "audit_verified": dynamic.verify() and static.verify(),
+        "audit_verified": dynamic.is_verified and static.is_verified,
         "model": {"id": model.id, "kind": kind, "provisional": model.provisional},
         "decisions": {"dynamic": dynamic.as_dicts(), "static": static.as_dicts()},
         "seconds": round(time.perf_counter() - started, 3),

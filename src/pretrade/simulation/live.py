@@ -37,7 +37,7 @@ from pretrade.simulation.venue_server import VenueServer
 PACED_FROM_NS: Final = SELLER_START_NS - 5_000_000_000
 STORY_END_NS: Final = SELLER_START_NS + 60_000_000_000
 START_NS: Final = SELLER_START_NS - WARM_UP_S * 1_000_000_000
-_START_UP_S: Final = 6.0
+_START_UP_S: Final = 5.0
 _SAMPLE_S: Final = 0.1
 
 Show = Callable[[Mapping[str, Any]], None]
@@ -153,11 +153,9 @@ def _start_all(crew: Crew, seed: int, options: StoryOptions, run: RunDirectory, 
     crew.start("capture", "capture", f"--run={run.path}", "--instrument=ES")
     crew.start("sidecar", "sidecar", f"--run={run.path}", "--instrument=ES", f"--model={model}")
     crew.start("gateway", "gateway", f"--run={run.path}", clock, venue)
-    # The twin differs in its limits alone: it reads the same prices.
-    twin.quotes.unlink()
-    twin.quotes.symlink_to(run.quotes)
     crew.start("sidecar-static", "sidecar", f"--run={twin.path}", "--instrument=ES", "--static")
-    crew.start("gateway-static", "gateway", f"--run={twin.path}", clock)
+    # The twin differs in its limits alone: it reads the same prices.
+    crew.start("gateway-static", "gateway", f"--run={twin.path}", clock, venue, f"--quotes={run.quotes}")
 
 
 def _observe(crew: Crew, instrument: Instrument, run: RunDirectory, twin: RunDirectory, clock: WallClock, show: Show) -> Seen:

@@ -217,7 +217,7 @@ def crash_market(*, seller_rate: float = 1.0, maker_caps: float = 1.0, value_vol
     return MarketParameters(SELLER_START_NS, seller_rate, maker_caps, value_volatility)
 
 
-def calm(hours: float, *, seed: int, config: Config) -> features.Features:
+def calm(hours: float, *, seed: int, config: Config, ts_start: int = CALM_START_NS) -> features.Features:
     """Feature rows of a calm market with regimes, benign metaorders and rare large clips.
 
     Parameters
@@ -228,6 +228,8 @@ def calm(hours: float, *, seed: int, config: Config) -> features.Features:
         Of the market.
     config
         Snapshot settings.
+    ts_start
+        When the market opens, nanoseconds UTC.
 
     Notes
     -----
@@ -235,11 +237,11 @@ def calm(hours: float, *, seed: int, config: Config) -> features.Features:
     """
     if not 0 < hours < 10_000:
         raise SimulationError(f"{hours} calm hours were asked for; it must be above 0 and below 10000")
-    simulator = Simulator(MarketParameters(), seed, CALM_START_NS)
+    simulator = Simulator(MarketParameters(), seed, ts_start)
     engine = features.engine(config, (config.instrument("ES"),), with_quotes=False)
-    end = CALM_START_NS + int(hours * 3600) * _SECOND
-    stops = (min(at + _SLICE_NS, end) for at in range(CALM_START_NS, end, _SLICE_NS))
-    parts = [simulator.run_features(stop, engine, ts_first=CALM_START_NS + FEED_LATENCY_NS) for stop in stops]
+    end = ts_start + int(hours * 3600) * _SECOND
+    stops = (min(at + _SLICE_NS, end) for at in range(ts_start, end, _SLICE_NS))
+    parts = [simulator.run_features(stop, engine, ts_first=ts_start + FEED_LATENCY_NS) for stop in stops]
     return features.Features.concat([*parts, engine.close(end)])
 
 

@@ -4,18 +4,26 @@
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 import shutil
+import tempfile
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from pretrade import __version__, models
 from pretrade.domain.config import Config
-from pretrade.simulation.market import CALM_SEED, MarketParameters, calm
+from pretrade.features import Features
+from pretrade.simulation.market import CALM_SEED, CALM_START_NS, MarketParameters, calm
 
 CALM_HOURS: Final = 32.0
 """A quarter teaches the model, 24 hours set its thresholds."""
 CHAMPION: Final = "pca"
+_PARTS: Final = 2
+_HOUR_NS: Final = 3_600_000_000_000
 
 
 def model_folder(config: Config, run_path: Path, kind: str, hours: float = CALM_HOURS) -> Path:
@@ -32,6 +40,25 @@ def model_folder(config: Config, run_path: Path, kind: str, hours: float = CALM_
     )
     key = hashlib.sha256("|".join(words).encode()).hexdigest()[:16]
     return run_path / "models" / f"{kind}-{key}"
+
+
+def calm_hours(hours: float, config: Config) -> Features:
+    """Simulate calm hours as two markets of half the length, one after the other in time, side by side on the machine.
+
+    Notes
+    -----
+    The parts and their seeds are fixed, so the rows do not depend on how many processors there are.
+    """
+    with tempfile.TemporaryDirectory(prefix="pretrade-calm-") as folder:
+        files = [Path(folder) / f"{part}.npy" for part in range(_PARTS)]
+        with ProcessPoolExecutor(_PARTS, mp_context=multiprocessing.get_context("spawn")) as pool:
+            list(pool.map(_simulate_part, range(_PARTS), [hours / _PARTS] * _PARTS, [config] * _PARTS, files))
+        return Features(np.concatenate([np.load(file, allow_pickle=False) for file in files]))
+
+
+def _simulate_part(part: int, hours: float, config: Config, file: Path) -> None:
+    rows = calm(hours, seed=CALM_SEED + part, config=config, ts_start=CALM_START_NS + int(part * hours * _HOUR_NS))
+    np.save(file, rows.rows)
 
 
 def calm_models(
@@ -56,10 +83,10 @@ def calm_models(
     missing = [kind for kind, folder in folders.items() if not (folder / "manifest.json").exists()]
     if missing:
         say(f"simulating {hours:g} calm hours to fit {', '.join(missing)}")
-        rows = calm(hours, seed=CALM_SEED, config=config)
-        say(f"{len(rows.ts_recv)} calm rows")
+        rows = calm_hours(hours, config).calm()
+        say(f"{len(rows)} calm rows")
         for kind in missing:
-            model = models.new(kind, config).fit(rows.calm(), seed=0)
+            model = models.new(kind, config).fit(rows, seed=0)
             temporary = folders[kind].with_suffix(".tmp")
             shutil.rmtree(temporary, ignore_errors=True)
             model.save(temporary)
