@@ -109,7 +109,9 @@ mod tests {
     #[test]
     fn a_row_scores_the_same_bits_alone_and_among_others() {
         let w: Vec<f32> = (0..12).map(|i| (i as f32 * 0.37).sin()).collect();
-        let net = Network::new(vec![Layer::new(&w, &[0.1, -0.2, 0.3, 0.0], 3, 2, true).unwrap(), Layer::new(&w[..6], &[0.0; 3], 2, 3, false).unwrap()]).unwrap();
+        let net =
+            Network::new(vec![Layer::new(&w, &[0.1, -0.2, 0.3, 0.0], 3, 2, true).unwrap(), Layer::new(&w[..6], &[0.0; 3], 2, 3, false).unwrap()])
+                .unwrap();
         let rows: Vec<f64> = (0..30).map(|i| (f64::from(i) * 1.7).cos()).collect();
         let mut all = vec![0.0; 30];
         net.run(&rows, &mut all).unwrap();

@@ -11,3 +11,5 @@ from pretrade._native import models as models
 from pretrade._native import simulation as simulation
 
 __version__: str
+
+__all__ = ["__version__", "audit", "bench", "bus", "domain", "features", "feeds", "gateway", "limits", "models", "simulation"]

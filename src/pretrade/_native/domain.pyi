@@ -20,3 +20,25 @@ PARAMETERS: dict[str, int]
 DIRECTIONS: dict[str, int]
 EVENT_FLAGS: dict[str, int]
 FEED_STATES: dict[str, int]
+
+__all__ = [
+    "ACTIONS",
+    "DECISION",
+    "DIRECTIONS",
+    "EVENT",
+    "EVENT_FLAGS",
+    "EVENT_KINDS",
+    "FEED_STATES",
+    "LIMITS",
+    "ORDER",
+    "ORDER_TYPES",
+    "PARAMETERS",
+    "PHASES",
+    "QUOTES",
+    "REASON_CODES",
+    "SIDES",
+    "TIERS",
+    "TIMES_IN_FORCE",
+    "UNITS",
+    "VERDICTS",
+]

@@ -230,7 +230,7 @@ class Calibrator:
         begin = self._ramp_from[name][k]
         jump = np.isin(target, list(_JUMPS)) | np.isin(begin, list(_JUMPS))
         span = np.where(jump, 0, target - begin)
-        part = span * step // self._steps if DIRECTIONS[name] < 0 else -(-span * step // self._steps)
+        part: NDArray[np.int64] = span * step // self._steps if DIRECTIONS[name] < 0 else -(-span * step // self._steps)
         moved = tighter(name, begin + part, target)
         value: NDArray[np.int64] = np.where(
             step >= self._steps, target, np.where(jump, self._limit[name][k], looser(name, moved, self._limit[name][k]))
@@ -242,7 +242,7 @@ class Calibrator:
         old = self._records["score"][at].astype(np.float64)
         with np.errstate(invalid="ignore"):
             far = (np.abs(scores.score - old) >= SCORE_STEP) | (np.isnan(old) != np.isnan(scores.score))
-        k = at[far & ~np.isin(at, changed)]
+        k: NDArray[np.int64] = at[far & ~np.isin(at, changed)]
         if len(k):
             rows = np.flatnonzero(np.isin(at, k))
             self._records["score"][k], self._records["ts_data"][k] = scores.score[rows], scores.ts_recv[rows]

@@ -115,9 +115,7 @@ class Gate(_native.Gate):
 
 def _venue_message(event: np.void) -> tuple[int, int, int, int, int, int, int, int, int]:
     size = int(event["size"])
-    if int(event["kind"]) == EventKind.OWN_EXECUTION:
-        kind = _FILLED
-    else:
-        kind = _ACKNOWLEDGED if size > 0 else _CANCELLED
+    answered = _ACKNOWLEDGED if size > 0 else _CANCELLED
+    kind = _FILLED if int(event["kind"]) == EventKind.OWN_EXECUTION else answered
     account = int(event["aux"]) & 0xFFFF_FFFF
     return (kind, int(event["order_id"]), 0, size, int(event["price"]), int(event["instrument_id"]), account, int(event["side"]), 0)

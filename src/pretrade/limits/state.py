@@ -64,7 +64,7 @@ class Row:
 
     def record(self) -> np.void:
         """The row as a ``controls`` record; an absent parameter has its valid bit off."""
-        record = np.zeros(1, CONTROLS_DTYPE)[0]
+        record: np.void = np.zeros(1, CONTROLS_DTYPE)[0]
         record["id"], record["level"] = self.row_id, self.level
         record["version"], record["generation"] = self.version, self.seq + 1
         for name, value in self.reference.items():

@@ -16,10 +16,7 @@ from .market import ASK, S, T0, TICK, History, crash, grid, limits, order
 def test_the_200_lot_order_passes_before_and_is_refused_in_high() -> None:
     config = Config.load()
     orders = np.concatenate(
-        [
-            order(T0 + second * S, second, 200, Side.ASK, ASK + 20 * TICK, time_in_force=TimeInForce.IOC)
-            for second in (1, 2, 6, 7)
-        ]
+        [order(T0 + second * S, second, 200, Side.ASK, ASK + 20 * TICK, time_in_force=TimeInForce.IOC) for second in (1, 2, 6, 7)]
     )
     replay = gateway.replay(orders, crash(config))
     assert replay.decisions["verdict"].tolist() == [Verdict.ACCEPT, Verdict.ACCEPT, Verdict.REJECT, Verdict.REJECT]
