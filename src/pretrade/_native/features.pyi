@@ -26,4 +26,4 @@ class Engine:
 
 def time_book(events: bytes, rounds: int) -> float: ...
 
-__all__ = ["Engine", "NAMES", "ROW", "time_book"]
+__all__ = ["NAMES", "ROW", "Engine", "time_book"]

@@ -16,6 +16,7 @@ ROWS_PER_DAY: Final = 234_000
 """10 Hz x 6.5 h: one instrument-day."""
 CRITICAL_BUDGET: Final = 0.001
 _ENOUGH_DAYS: Final = 3.5
+_FEW: Final = 10
 _LEVELS: Final = (0.999, 0.995, 0.99, 0.98)
 _ANCHORS: Final = (0.0, 0.01, 0.05, 0.20, 0.95)
 
@@ -42,7 +43,8 @@ def fit_tail(raw: NDArray[np.float64], ts_recv: NDArray[np.int64], gap_s: float)
     """Peaks over threshold with de-clustering; probability-weighted moments (Hosking, Wallis 1987).
 
     The threshold is the highest of the 99.9, 99.5, 99 and 98 % quantiles that leaves 30 clusters; the shape is set to 0
-    (exponential) where fewer than 50 clusters or an estimate outside [-0.5, 0.5] make it unstable.
+    (exponential) where fewer than 50 clusters or an estimate outside [-0.5, 0.5] make it unstable. A history so short that
+    it holds fewer than 10 clusters takes its scale from all points above the threshold: two or three maxima say nothing.
     """
     days = len(raw) / ROWS_PER_DAY
     maxima: NDArray[np.float64] = np.empty(0)
@@ -56,6 +58,8 @@ def fit_tail(raw: NDArray[np.float64], ts_recv: NDArray[np.int64], gap_s: float)
     n = len(excess)
     if n == 0:
         return Tail(threshold, 0.0, 0.1, 1.0 / max(days, 1e-9), 0)
+    if n < _FEW:
+        excess = np.sort(raw[raw > threshold] - threshold)
     mean = max(float(excess.mean()), 1e-6)
     xi, sigma = 0.0, mean
     if n >= 50:

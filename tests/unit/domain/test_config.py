@@ -37,7 +37,7 @@ def test_unknown_key_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
     file = tmp_path / "bad.toml"
     packaged = (Path(__file__).parents[3] / "src/pretrade/domain/default.toml").read_text()
     file.write_text(packaged.replace("budget_high", "budget_hihg"))
-    with pytest.raises(ConfigError, match="budget_hihg.*did you mean 'budget_high'"):
+    with pytest.raises(ConfigError, match=r"budget_hihg.*did you mean 'budget_high'"):
         Config.load(file)
 
 

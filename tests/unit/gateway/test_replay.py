@@ -10,7 +10,7 @@ from pretrade import gateway
 from pretrade.domain import Config, ReasonCode, Side, TimeInForce, Verdict
 from pretrade.domain.errors import GateError
 
-from .market import ASK, S, T0, TICK, History, crash, grid, limits, order
+from .market import ASK, T0, TICK, History, S, crash, grid, limits, order
 
 
 def test_the_200_lot_order_passes_before_and_is_refused_in_high() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from pretrade import features
 from pretrade.domain import ORDER_DTYPE, Action, Config, EventKind, OrderType, Side, TimeInForce
 from pretrade.domain.errors import SimulationError
