@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn ids_are_exact_per_session_and_survive_growth() {
         let mut set = IdSet::new(4).unwrap();
-        let ids: Vec<u64> = (0..5_000).map(|i| if i % 2 == 0 { i } else { i.wrapping_mul(0x5851_f42d_4c95_7f2d) }).collect();
+        let ids: Vec<u64> = (0..5_000u64).map(|i| if i % 2 == 0 { i } else { i.wrapping_mul(0x5851_f42d_4c95_7f2d) }).collect();
         for &id in &ids {
             set.reserve().unwrap();
             assert!(set.has_room());

@@ -50,7 +50,7 @@ class Lines(Sequence[str]):
     def __len__(self) -> int:
         return len(self._lines)
 
-    def __getitem__(self, index: Any) -> Any:  # noqa: ANN401 - int gives str, slice gives a tuple
+    def __getitem__(self, index: Any) -> Any:
         return self._lines[index]
 
     def __repr__(self) -> str:

@@ -5,9 +5,9 @@ use crate::breach::{Breach, Check};
 use crate::state::{Instrument, flag};
 use pretrade_records::order::POST_ONLY;
 use pretrade_records::units::UNDEFINED_PRICE;
-use pretrade_records::{Order, OrderType, ReasonCode, Side, TimeInForce, Unit};
+use pretrade_records::{Action, Order, OrderType, ReasonCode, Side, TimeInForce, Unit};
 
-/// Control 8, form: side, type and time in force are known and fit together.
+/// Control 8, form: action, side, type and time in force are known and fit together.
 #[inline]
 pub fn check_form(order: &Order) -> Check {
     let is_sided = order.side == Side::BUY as u8 || order.side == Side::SELL as u8;
@@ -16,7 +16,12 @@ pub fn check_form(order: &Order) -> Check {
     let is_timed = (TimeInForce::Day as u8..=TimeInForce::GoodTillCancel as u8).contains(&order.time_in_force);
     let is_post_only_waiting =
         order.flags & POST_ONLY == 0 || order.time_in_force == TimeInForce::Day as u8 || order.time_in_force == TimeInForce::GoodTillCancel as u8;
-    if is_sided && (is_limit || is_market) && is_timed && is_post_only_waiting { Ok(()) } else { Err(Breach::plain(8, ReasonCode::UnsupportedOrder)) }
+    let is_action = order.action == Action::New as u8 || order.action == Action::Replace as u8;
+    if is_action && is_sided && (is_limit || is_market) && is_timed && is_post_only_waiting {
+        Ok(())
+    } else {
+        Err(Breach::plain(8, ReasonCode::UnsupportedOrder))
+    }
 }
 
 /// Control 8, quantity: above zero and a multiple of the lot.
