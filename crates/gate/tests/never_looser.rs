@@ -61,10 +61,14 @@ proptest! {
                 }
                 Step::Corrupt => {
                     use std::os::unix::fs::FileExt;
-                    let file = std::fs::OpenOptions::new().write(true).open(&world.files.limits).unwrap();
+                    let file = std::fs::OpenOptions::new().read(true).write(true).open(&world.files.limits).unwrap();
                     let length = file.metadata().unwrap().len();
                     // The last page holds the one record; its quantity becomes huge without a new checksum.
                     file.write_all_at(&(i64::MAX / 2).to_le_bytes(), length - 4096 + 56).unwrap();
+                    let mut seq = [0; 4];
+                    file.read_exact_at(&mut seq, length - 4096).unwrap();
+                    // As a whole write would: the next even sequence, so that the gate reads it again.
+                    file.write_all_at(&u32::from_le_bytes(seq).wrapping_add(2).to_le_bytes(), length - 4096).unwrap();
                 }
                 Step::Pass { ns, beat } => {
                     world.now += ns;

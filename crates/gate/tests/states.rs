@@ -146,6 +146,8 @@ fn a_trip_latches_until_a_resume_names_it() {
     assert_accepted(&world.new_order(Side::BUY, 2, BID));
     world.publish(LimitsRecord { trip_id: 8, flags: flags::TRIPPED, ..record_of(&world.block, 5) });
     assert_rejected(&world.new_order(Side::BUY, 1, BID), ReasonCode::BreakerTripped);
+    world.publish(LimitsRecord { trip_id: 7, flags: flags::TRIPPED, ..record_of(&world.block, 6) });
+    assert_rejected(&world.new_order(Side::BUY, 1, BID), ReasonCode::BreakerTripped);
 }
 
 #[test]
