@@ -102,6 +102,26 @@ fn a_record_that_cannot_be_trusted_never_loosens() {
 }
 
 #[test]
+fn a_record_whose_checksum_is_wrong_never_loosens() {
+    use std::os::unix::fs::FileExt;
+    let mut world = World::with(limited(500), GateOptions::default(), false);
+    world.publish(record_of(&limited(50), 2));
+    assert_accepted(&world.new_order(Side::BUY, 50, BID));
+    let file = std::fs::OpenOptions::new().read(true).write(true).open(&world.files.limits).unwrap();
+    let record = file.metadata().unwrap().len() - 4096;
+    file.write_all_at(&500i64.to_le_bytes(), record + 56).unwrap();
+    let mut seq = [0; 4];
+    file.read_exact_at(&mut seq, record).unwrap();
+    file.write_all_at(&u32::from_le_bytes(seq).wrapping_add(2).to_le_bytes(), record).unwrap();
+    let decision = world.new_order(Side::BUY, 51, BID);
+    assert_eq!((reason(&decision), decision.limit, decision.stage), (ReasonCode::OrderExceedsLimit, 50, 1));
+    // An odd sequence, as a writer killed in mid-write leaves it: bounded retries, then the same fallback.
+    file.write_all_at(&u32::from_le_bytes(seq).wrapping_add(3).to_le_bytes(), record).unwrap();
+    assert_rejected(&world.new_order(Side::BUY, 51, BID), ReasonCode::OrderExceedsLimit);
+    assert!(world.gate().counters().torn > 0);
+}
+
+#[test]
 fn dynamic_values_are_clamped_between_floor_and_static() {
     let mut block = limited(500);
     block.position_max_long = 1_000;
@@ -251,7 +271,7 @@ fn an_unknown_position_is_missing_not_zero() {
 }
 
 #[test]
-fn a_torn_record_falls_back_and_an_absent_controls_table_refuses_the_start() {
+fn an_absent_controls_table_refuses_the_start() {
     let mut world = World::with(limited(500), GateOptions::default(), false);
     assert_accepted(&world.new_order(Side::BUY, 500, BID));
     std::fs::remove_file(&world.files.controls).unwrap();
