@@ -133,6 +133,12 @@ impl Gate {
         Some(self.cold[self.instrument_index.get(instrument_id)?].in_force)
     }
 
+    /// Fill of the journal's ring in ppm; 0 where there is none.
+    #[must_use]
+    pub fn journal_fill_ppm(&mut self) -> u32 {
+        self.journal.as_mut().map_or(0, |j| j.fill_ppm())
+    }
+
     /// Waits until the journal is durable; `false` when it cannot be, or there is none.
     #[must_use]
     pub fn flush(&self) -> bool {
