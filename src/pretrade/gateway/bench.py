@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gate's speed promises, each beside its bare floor in the same run; writers disturb from another process.
+
+Slices of 1,000 calls, preempted slices dropped, timer overhead subtracted, as ``crates/floor`` does it. A run whose floor
+is too slow, or that loses too many slices, says ``busy`` and proves nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from pretrade._native import bench as _native
+from pretrade.domain import OrderType, Side, TimeInForce
+from pretrade.gateway.gate import Gate
+
+_SLICES: Final = 600
+_SECONDS: Final = 8.0
+_BUSY_FLOOR_NS: Final = 40.0
+_KEPT: Final = 0.8
+_PER_SECOND: Final = 100_000
+_LOOKUP_INSTRUMENTS: Final = 10_000
+_SIZES: Final = {"full_check": (100, 8, 4), "full_check_wide": (10_000, 64, 16)}
+_CALLS: Final = 200_000
+
+Figures = dict[str, float]
+Result = dict[str, Any]
+
+
+def run(suite: str = "default", *, extra: Sequence[Callable[[], Result]] = (), torn_reads: int = 100_000_000) -> dict[str, Any]:
+    """Measure a suite.
+
+    Parameters
+    ----------
+    suite
+        ``default``, or ``gateway`` with the wide table.
+    extra
+        More measurements by rooms above; each returns one result.
+    torn_reads
+        Concurrent look-ups that must not mix two records; 0 leaves them out.
+
+    Returns
+    -------
+    dict
+        ``machine``, ``commit``, ``results`` and, where the machine was too busy to tell, ``busy``.
+    """
+    names = ["full_check", "full_check_wide"] if suite == "gateway" else ["full_check"]
+    with tempfile.TemporaryDirectory(prefix="pretrade-bench-", dir="/dev/shm") as place:
+        directory = Path(place)
+        floor = directory / "floor"
+        _native.make_floor(floor)
+        idle, is_busy = _lookup(directory, floor, is_busy=False)
+        busy, _ = _lookup(directory, floor, is_busy=True)
+        checks = [_full_check(directory, floor, name) for name in names]
+        results = [idle, busy, *checks, _from_python(directory)]
+        if torn_reads:
+            results.append(_torn(directory, torn_reads))
+    results += [measure() for measure in extra]
+    report: dict[str, Any] = {"machine": machine(), "commit": commit(), "results": results}
+    return {**report, "busy": True} if is_busy else report
+
+
+def machine() -> str:
+    """Processor and operating system, in words."""
+    names = [line.partition(":")[2].strip() for line in _lines(Path("/proc/cpuinfo")) if line.startswith("model name")]
+    return f"{names[0] if names else platform.machine()} x{len(names)}, {platform.system()} {platform.release()}"
+
+
+def commit() -> str | None:
+    """Commit of the checkout this runs from, ``None`` outside one."""
+    head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    return head.stdout.strip() or None
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
+
+
+@contextlib.contextmanager
+def _writer(call: str, *arguments: object) -> Iterator[None]:
+    """A writer in another process: one function of the native bench, killed at the end."""
+    text = ", ".join(repr(str(a)) if isinstance(a, Path) else repr(a) for a in arguments)
+    process = subprocess.Popen([sys.executable, "-c", f"from pretrade._native import bench\nbench.{call}({text})"])
+    try:
+        time.sleep(0.5)
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _lookup(directory: Path, floor: Path, *, is_busy: bool) -> tuple[Result, bool]:
+    tables = directory / "lookup"
+    tables.mkdir(exist_ok=True)
+    if not is_busy:
+        _native.make_tables(tables, _LOOKUP_INSTRUMENTS, 1, 1)
+    with _writer("write_floor", floor, 0) if is_busy else contextlib.nullcontext():
+        bare = _native.floor_read(floor, _SLICES, _SECONDS, is_busy)
+    with _writer("write_tables", tables, _LOOKUP_INSTRUMENTS, 0, False) if is_busy else contextlib.nullcontext():  # noqa: FBT003
+        ours = _native.limit_lookup(tables, _SLICES, _SECONDS, is_busy)
+    too_busy = not is_busy and (bare["p50_ns"] > _BUSY_FLOOR_NS or min(bare["kept"], ours["kept"]) < _KEPT)
+    return _result("limit_lookup_busy" if is_busy else "limit_lookup_idle", ours, "seqlock_read_128", bare), too_busy
+
+
+def _full_check(directory: Path, floor: Path, name: str) -> Result:
+    instruments, strategies, accounts = _SIZES[name]
+    tables = directory / name
+    tables.mkdir()
+    _native.make_tables(tables, instruments, strategies, accounts)
+    with _writer("write_floor", floor, _PER_SECOND):
+        bare = _native.floor_check(floor, _SLICES, _SECONDS)
+    with tempfile.TemporaryDirectory(prefix="pretrade-bench-journal-") as disk:
+        with _writer("write_tables", tables, instruments, _PER_SECOND, True):  # noqa: FBT003
+            ours = _native.full_check(tables, Path(disk), instruments, strategies, accounts, _SLICES, 4 * _SECONDS)
+    return _result(name, ours, "check_20_rules", bare)
+
+
+def _from_python(directory: Path) -> Result:
+    tables = directory / "python"
+    tables.mkdir()
+    _native.make_tables(tables, 100, 8, 4)
+    side_type_tif = int(Side.BID) | int(OrderType.LIMIT) << 8 | int(TimeInForce.DAY) << 16
+    price = 4_800 * 10**9 - 20 * 10**9 // 4
+    now = time.perf_counter_ns
+    empty = sorted(-(now() - now()) for _ in range(10_001))[5_000]
+    times = []
+    with _writer("write_tables", tables, 100, _PER_SECOND, True), tempfile.TemporaryDirectory() as disk:  # noqa: FBT003
+        gate = Gate(tables, journals=Path(disk), live_orders=1 << 19, duplicate_window_ns=0)
+        check = gate.check
+        for i in range(1, _CALLS + 1):
+            instrument, strategy, account = i % 100 + 1, i % 8 + 1, i % 4 + 1
+            start = now()
+            check(instrument, strategy, account, side_type_tif, price, 1, i)
+            times.append(now() - start)
+            if i % 20_000 == 0:
+                gate.flush()
+        counts = gate.counters()
+        gate.close()
+    times.sort()
+    figures = {"n": float(_CALLS), **{k: float(times[int(q * (_CALLS - 1))] - empty) for k, q in (("min_ns", 0), ("p50_ns", 0.5), ("p99_ns", 0.99))}}
+    return {**_result("full_check_python", figures, None, None), "accepted": counts["accepted"]}
+
+
+def _torn(directory: Path, n: int) -> Result:
+    tables = directory / "lookup"
+    with _writer("write_tables", tables, 16, 0, False):  # noqa: FBT003
+        started = time.perf_counter()
+        mixed, given_up = _native.count_torn(tables, n, False)  # noqa: FBT003
+        seconds = time.perf_counter() - started
+    return {"name": "limit_lookup_torn", "n": n, "torn": mixed, "given_up": given_up, "per_second": round(n / seconds)}
+
+
+def _result(name: str, ours: Figures, floor: str | None, bare: Figures | None) -> Result:
+    result: Result = {"name": name, "n": int(ours["n"])}
+    result |= {key: round(ours[key], 1) for key in ("min_ns", "p50_ns", "p99_ns")}
+    result["per_second"] = round(1e9 / ours["p50_ns"]) if ours["p50_ns"] > 0 else None
+    if floor is not None and bare is not None:
+        ratio = ours["p50_ns"] / bare["p50_ns"] if bare["p50_ns"] > 0 else None
+        result |= {"floor": floor, "floor_p50_ns": round(bare["p50_ns"], 1), "ratio_p50": round(ratio, 2) if ratio is not None else None}
+        if ours["unexpected"]:
+            result["unexpected"] = int(ours["unexpected"])
+    return result
