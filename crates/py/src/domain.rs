@@ -106,6 +106,7 @@ pub(crate) fn fill(m: &Bound<'_, PyModule>) -> PyResult<()> {
                 passed_as: "u1",
                 side: "u1",
                 action: "u1",
+                pad: "(11,)u1",
             }
         ),
     )?;
@@ -127,6 +128,7 @@ pub(crate) fn fill(m: &Bound<'_, PyModule>) -> PyResult<()> {
                 tier: "u1",
                 flags: "u1",
                 reasons: "(3,)u1",
+                pad: "u1",
                 max_order_quantity: "<i8",
                 max_order_notional: "<i8",
                 position_max_long: "<i8",
@@ -139,6 +141,7 @@ pub(crate) fn fill(m: &Bound<'_, PyModule>) -> PyResult<()> {
                 max_depth_share_ppm: "<u4",
                 max_volume_share_ppm: "<u4",
                 max_adv_share_ppm: "<u4",
+                spare: "<u8",
                 ts_published: "<i8",
                 ts_data: "<i8",
                 score: "<f4",

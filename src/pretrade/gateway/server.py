@@ -56,13 +56,13 @@ class GatewayServer:
         self.close()
 
     def poll(self, wait_s: float = 0.002) -> None:
-        """One round: new clients, their orders, the venue's answers."""
+        """One round: new clients, the venue's answers, then orders: what the venue said before an order came is known to it."""
         client = self._listener.accept(wait_s if not self._clients else 0.0)
         if client is not None:
             self._clients.append(client)
+        self._hear_venue()
         for client in list(self._clients):
             self._serve(client, wait_s)
-        self._hear_venue()
 
     def close(self) -> None:
         """Close all connections."""
@@ -74,6 +74,7 @@ class GatewayServer:
         try:
             orders = client.receive(wait_s)
             if len(orders):
+                self._hear_venue()
                 client.send(self.decide(orders))
         except JournalError:
             client.is_closed = True
