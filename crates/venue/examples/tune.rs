@@ -4,7 +4,7 @@ use pretrade_records::Side;
 use pretrade_venue::{Market, Parameters};
 
 const S: i64 = 1_000_000_000;
-const START: i64 = 480 * S;
+const START: i64 = 900 * S;
 const END_S: i64 = 75;
 
 fn median(v: &mut [f64]) -> f64 {
