@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// A recording is refused.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct FeedError {
     /// The file.
     pub path: PathBuf,
@@ -11,19 +11,25 @@ pub struct FeedError {
     pub place: String,
     /// What is wrong.
     pub what: String,
+    /// Events of this file given before; they stand.
+    pub events: u64,
 }
 
 impl FeedError {
     /// A refusal of `path` at `place`.
     #[must_use]
     pub fn new(path: &Path, place: impl Into<String>, what: impl Into<String>) -> Self {
-        Self { path: path.to_path_buf(), place: place.into(), what: what.into() }
+        Self { path: path.to_path_buf(), place: place.into(), what: what.into(), events: 0 }
     }
 }
 
 impl std::fmt::Display for FeedError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} at {}: {}", self.path.display(), self.place, self.what)
+        write!(f, "{} at {}: {}", self.path.display(), self.place, self.what)?;
+        if self.events > 0 {
+            write!(f, " ({} events were read before it)", self.events)?;
+        }
+        Ok(())
     }
 }
 
@@ -41,6 +47,9 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
+    /// Every kind, in the order of [`FaultLog::counts`].
+    pub const ALL: [Self; 3] = [Self::SequenceGap, Self::NegativeAge, Self::BadLine];
+
     /// The stable name.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -78,11 +87,17 @@ pub struct FaultLog {
 }
 
 impl FaultLog {
-    /// Counts a fault.
+    /// Counts a fault; the words are only made for those that are kept.
     pub fn add(&mut self, kind: FaultKind, path: &Path, place: impl FnOnce() -> String, what: impl FnOnce() -> String) {
         self.counts[kind as usize] += 1;
         if self.first.len() < KEPT {
             self.first.push(Fault { kind, path: path.to_path_buf(), place: place(), what: what() });
         }
+    }
+
+    /// How many of one kind.
+    #[must_use]
+    pub const fn count(&self, kind: FaultKind) -> u64 {
+        self.counts[kind as usize]
     }
 }

@@ -1,20 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Recordings to events: streaming, constant memory, faults counted with their place.
+//!
+//! Every decoder reads bytes that anybody may have written: it refuses (a [`FeedError`] names file and place) or counts a fault,
+//! and never panics. What is plainly cut or no recording is refused; a line that says nothing is counted and the file goes on.
 #![forbid(unsafe_code)]
 
 pub mod dbn;
 pub mod error;
+pub mod levels;
+pub mod lines;
 pub mod lobster;
 pub mod merge;
 pub mod source;
+pub mod table;
 
 pub use crate::dbn::DbnDecoder;
 pub use error::{Fault, FaultKind, FaultLog, FeedError};
 pub use lobster::LobsterDecoder;
 pub use merge::Merge;
 use pretrade_records::Event;
+pub use table::{Cell, CsvDecoder, RowDecoder, TableInstrument, TableMap};
 
-/// Events of one batch, about.
+/// Events of one batch, at most a little more.
 pub const BATCH: usize = 65_536;
 
 /// One recording.
@@ -22,7 +29,7 @@ pub trait Decoder: Send {
     /// Appends at least one event, about [`BATCH`] at most; `false` at a clean end.
     ///
     /// # Errors
-    /// If the recording is refused at this place.
+    /// If the recording is refused at this place; what was appended before stands.
     fn next_batch(&mut self, out: &mut Vec<Event>) -> Result<bool, FeedError>;
 
     /// Faults so far.

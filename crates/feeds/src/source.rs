@@ -5,23 +5,40 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
+/// A byte stream that decoders read from.
+pub type Source = Box<dyn BufRead + Send>;
+
 const BUFFER: usize = 1 << 16;
+/// A zstd frame that asks for a larger window is refused, so that memory stays bounded.
+const ZSTD_WINDOW_LOG: u32 = 27;
 
 /// Opens a file and unpacks it by its magic bytes.
 ///
 /// # Errors
 /// If the file cannot be read or is empty.
-pub fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, FeedError> {
+pub fn open(path: &Path) -> Result<Source, FeedError> {
+    let file = File::open(path).map_err(|e| FeedError::new(path, "offset 0", format!("cannot be opened: {e}")))?;
+    unpack(path, file)
+}
+
+/// Unpacks a byte stream by its magic bytes; `path` is only its name in errors.
+///
+/// # Errors
+/// If it cannot be read or is empty.
+pub fn unpack(path: &Path, bytes: impl Read + Send + 'static) -> Result<Source, FeedError> {
     let refuse = |what: String| FeedError::new(path, "offset 0", what);
-    let file = File::open(path).map_err(|e| refuse(format!("cannot be opened: {e}")))?;
-    let mut reader = BufReader::with_capacity(BUFFER, file);
+    let mut reader = BufReader::with_capacity(BUFFER, bytes);
     let magic = reader.fill_buf().map_err(|e| refuse(format!("cannot be read: {e}")))?;
     if magic.is_empty() {
         return Err(refuse("is empty".into()));
     }
     let unpacked: Box<dyn Read + Send> = match magic {
         [0x1F, 0x8B, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(reader)),
-        [0x28, 0xB5, 0x2F, 0xFD, ..] => Box::new(zstd::Decoder::with_buffer(reader).map_err(|e| refuse(format!("is no zstd stream: {e}")))?),
+        [0x28, 0xB5, 0x2F, 0xFD, ..] => {
+            let mut zstd = zstd::Decoder::with_buffer(reader).map_err(|e| refuse(format!("is no zstd stream: {e}")))?;
+            zstd.window_log_max(ZSTD_WINDOW_LOG).map_err(|e| refuse(format!("zstd window: {e}")))?;
+            Box::new(zstd)
+        }
         [0xFD, b'7', b'z', b'X', b'Z', 0, ..] => Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(reader)),
         _ => return Ok(Box::new(reader)),
     };

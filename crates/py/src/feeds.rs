@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `pretrade._native.feeds`: recordings to events.
-use pretrade_feeds::{DbnDecoder, Decoder, FaultKind, LobsterDecoder, Merge};
+use numpy::{PyArrayMethods, PyReadonlyArray1};
+use pretrade_feeds::table::{Column, Surroundings, TypedStamps};
+use pretrade_feeds::{
+    BATCH, Cell, CsvDecoder, DbnDecoder, Decoder, FaultKind, FaultLog, FeedError, LobsterDecoder, Merge, RowDecoder, TableInstrument, TableMap,
+};
+use pretrade_records::Event;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+fn refused(e: impl std::fmt::Display) -> PyErr {
+    PyValueError::new_err(e.to_string())
+}
 
 /// One or several recordings as one stream in receive order.
 #[pyclass(frozen, module = "pretrade._native.feeds")]
@@ -19,60 +28,224 @@ impl Stream {
     /// DBN `mbo` files; `instruments` gives our id by the venue's symbol.
     #[staticmethod]
     fn dbn(paths: Vec<PathBuf>, instruments: HashMap<String, u32>) -> PyResult<Self> {
-        let open = |p: &PathBuf| DbnDecoder::open(p, &instruments).map(|d| Box::new(d) as Box<dyn Decoder>);
-        let lanes: Result<Vec<_>, _> = paths.iter().map(open).collect();
-        Ok(Self { merge: Mutex::new(Merge::new(lanes.map_err(|e| PyValueError::new_err(e.to_string()))?)) })
+        Self::of(paths.iter().map(|p| DbnDecoder::open(p, &instruments).map(|d| Box::new(d) as Box<dyn Decoder>)))
     }
 
     /// LOBSTER pairs: (message file, orderbook file, midnight in ns UTC, our instrument id).
     #[staticmethod]
     fn lobster(pairs: Vec<(PathBuf, PathBuf, i64, u32)>) -> PyResult<Self> {
-        let open =
-            |(m, b, midnight, id): &(PathBuf, PathBuf, i64, u32)| LobsterDecoder::open(m, b, *midnight, *id).map(|d| Box::new(d) as Box<dyn Decoder>);
-        let lanes: Result<Vec<_>, _> = pairs.iter().map(open).collect();
-        Ok(Self { merge: Mutex::new(Merge::new(lanes.map_err(|e| PyValueError::new_err(e.to_string()))?)) })
+        let open = |(m, b, midnight, id): &(PathBuf, PathBuf, i64, u32)| LobsterDecoder::open(m, b, *midnight, *id);
+        Self::of(pairs.iter().map(|pair| open(pair).map(|d| Box::new(d) as Box<dyn Decoder>)))
+    }
+
+    /// Tables: a file with its map, and where it is no CSV file an iterator of its columns, batch by batch.
+    #[staticmethod]
+    fn table(tables: Vec<(PathBuf, PyRef<'_, Map>, Option<Py<PyAny>>)>) -> PyResult<Self> {
+        Self::of(tables.into_iter().map(|(path, map, batches)| {
+            Ok(match batches {
+                None => Box::new(CsvDecoder::open(&path, map.0.clone())?) as Box<dyn Decoder>,
+                Some(batches) => Box::new(ColumnDecoder { rows: RowDecoder::new(map.0.clone(), &path, "row"), path, batches, row: 0, done: false }),
+            })
+        }))
     }
 
     /// Bytes of the next batch of 64-byte records, empty at the end.
     fn next_batch<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let mut out = Vec::new();
-        py.detach(|| self.lock().next_batch(&mut out)).map_err(|e| PyValueError::new_err(e.to_string()))?;
+        py.detach(|| self.lock().next_batch(&mut out)).map_err(refused)?;
         Ok(PyBytes::new(py, bytemuck::cast_slice(&out)))
     }
 
     /// Events given so far.
-    fn events(&self) -> u64 {
-        self.lock().events
+    fn events(&self, py: Python<'_>) -> u64 {
+        py.detach(|| self.lock().events)
     }
 
     /// Counts of faults by kind.
     fn faults<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let counts = py.detach(|| {
+            let merge = self.lock();
+            FaultKind::ALL.map(|kind| merge.faults().map(|f| f.count(kind)).sum::<u64>())
+        });
         let out = PyDict::new(py);
-        for kind in [FaultKind::SequenceGap, FaultKind::NegativeAge, FaultKind::BadLine] {
-            out.set_item(kind.name(), self.lock().faults().map(|f| f.counts[kind as usize]).sum::<u64>())?;
+        for (kind, count) in FaultKind::ALL.into_iter().zip(counts) {
+            out.set_item(kind.name(), count)?;
         }
         Ok(out)
     }
 
     /// The first faults in words: (kind, file, place, what).
-    fn fault_log(&self) -> Vec<(&'static str, PathBuf, String, String)> {
-        self.lock()
-            .faults()
-            .flat_map(|log| &log.first)
-            .take(1_000)
-            .map(|f| (f.kind.name(), f.path.clone(), f.place.clone(), f.what.clone()))
-            .collect()
+    fn fault_log(&self, py: Python<'_>) -> Vec<(&'static str, PathBuf, String, String)> {
+        let words = |log: &FaultLog| log.first.iter().map(|f| (f.kind.name(), f.path.clone(), f.place.clone(), f.what.clone())).collect::<Vec<_>>();
+        py.detach(|| self.lock().faults().flat_map(words).take(1_000).collect())
     }
 }
 
 impl Stream {
-    /// A decoder that panicked is left where it stood; its state is its own.
+    fn of(decoders: impl Iterator<Item = Result<Box<dyn Decoder>, FeedError>>) -> PyResult<Self> {
+        let lanes: Result<Vec<_>, _> = decoders.collect();
+        Ok(Self { merge: Mutex::new(Merge::new(lanes.map_err(refused)?)) })
+    }
+
+    /// Taken with the interpreter let go: a decoder of columns asks for it while it holds this lock. A decoder that panicked
+    /// is left where it stood; its state is its own.
     fn lock(&self) -> MutexGuard<'_, Merge> {
         self.merge.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// A parsed column map.
+#[pyclass(frozen, module = "pretrade._native.feeds")]
+struct Map(TableMap);
+
+#[pymethods]
+impl Map {
+    /// Parses a map; `instruments` gives (id, quantity exponent, negative prices allowed) by symbol, `typed_stamps` is `utc` or `wall`.
+    #[new]
+    #[pyo3(signature = (text, instruments, *, symbol=None, zones=None, date=None, typed_stamps=None))]
+    fn new(
+        text: &str,
+        instruments: HashMap<String, (u32, i32, bool)>,
+        symbol: Option<String>,
+        zones: Option<HashMap<String, Vec<(i64, i64)>>>,
+        date: Option<String>,
+        typed_stamps: Option<&str>,
+    ) -> PyResult<Self> {
+        let typed_stamps = match typed_stamps {
+            None => None,
+            Some("utc") => Some(TypedStamps::Utc),
+            Some("wall") => Some(TypedStamps::Wall),
+            Some(other) => return Err(refused(format!("typed_stamps is {other:?}; it must be utc or wall"))),
+        };
+        let of =
+            |(instrument_id, quantity_exponent, allow_negative_price)| TableInstrument { instrument_id, quantity_exponent, allow_negative_price };
+        let instruments = instruments.into_iter().map(|(symbol, i)| (symbol, of(i))).collect();
+        let around = Surroundings { instruments, symbol, zones: zones.unwrap_or_default(), date, typed_stamps };
+        TableMap::parse(text, &around).map(Self).map_err(refused)
+    }
+
+    /// Columns in the order in which batches give them, by name or by place from 1.
+    fn columns(&self, py: Python<'_>) -> PyResult<Vec<Py<PyAny>>> {
+        let object = |column: &Column| match column {
+            Column::Name(name) => Ok(name.into_pyobject(py)?.into_any().unbind()),
+            Column::Place(place) => Ok(place.into_pyobject(py)?.into_any().unbind()),
+        };
+        self.0.columns().iter().map(object).collect()
+    }
+}
+
+/// Values of one column of a batch: numbers with what is valid, or codes into texts (negative where absent).
+enum Values {
+    Float(Vec<f64>, Option<Vec<bool>>),
+    Int(Vec<i64>, Option<Vec<bool>>),
+    Text(Vec<i32>, Vec<String>),
+}
+
+impl Values {
+    fn read(column: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let (values, other): (Bound<'_, PyAny>, Bound<'_, PyAny>) = column.extract()?;
+        if let Ok(codes) = values.extract::<PyReadonlyArray1<'_, i32>>() {
+            return Ok(Self::Text(codes.to_vec()?, other.extract()?));
+        }
+        let valid = if other.is_none() { None } else { Some(other.extract::<PyReadonlyArray1<'_, bool>>()?.to_vec()?) };
+        if let Ok(values) = values.extract::<PyReadonlyArray1<'_, f64>>() {
+            return Ok(Self::Float(values.to_vec()?, valid));
+        }
+        Ok(Self::Int(values.extract::<PyReadonlyArray1<'_, i64>>()?.to_vec()?, valid))
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Float(v, _) => v.len(),
+            Self::Int(v, _) => v.len(),
+            Self::Text(v, _) => v.len(),
+        }
+    }
+
+    fn cell(&self, i: usize, map: &TableMap) -> Cell<'_> {
+        let is_valid = |valid: &Option<Vec<bool>>| valid.as_ref().is_none_or(|v| v.get(i).copied().unwrap_or(false));
+        match self {
+            Self::Float(v, valid) if is_valid(valid) && !(v[i].is_nan() && map.nan_is_null()) => Cell::Float(v[i]),
+            Self::Int(v, valid) if is_valid(valid) => Cell::Int(v[i]),
+            Self::Text(codes, texts) => match usize::try_from(codes[i]).ok().and_then(|c| texts.get(c)).map(|t| t.trim()) {
+                Some(text) if !map.is_null(text) => Cell::Text(text),
+                _ => Cell::Null,
+            },
+            _ => Cell::Null,
+        }
+    }
+}
+
+/// Rows of a table that Python reads in batches of columns.
+struct ColumnDecoder {
+    rows: RowDecoder,
+    path: PathBuf,
+    batches: Py<PyAny>,
+    row: u64,
+    done: bool,
+}
+
+impl ColumnDecoder {
+    /// Columns of the next batch; `None` at the end.
+    fn next_columns(&self) -> Result<Option<Vec<Values>>, FeedError> {
+        Python::attach(|py| {
+            let read = || {
+                let next = py.import("builtins")?.getattr("next")?.call1((self.batches.bind(py), py.None()))?;
+                if next.is_none() {
+                    return Ok(None);
+                }
+                next.try_iter()?.map(|column| Values::read(&column?)).collect::<PyResult<Vec<_>>>().map(Some)
+            };
+            read().map_err(|e: PyErr| FeedError::new(&self.path, format!("row {}", self.row + 1), format!("cannot be read: {}", e.value(py))))
+        })
+    }
+
+    fn decode(&mut self, columns: &[Values], out: &mut Vec<Event>) {
+        for i in 0..columns.iter().map(Values::len).min().unwrap_or(0) {
+            self.row += 1;
+            let map = self.rows.map();
+            let cells: Vec<Cell<'_>> = columns.iter().map(|c| c.cell(i, map)).collect();
+            self.rows.decode(&cells, self.row, out);
+        }
+    }
+}
+
+impl Decoder for ColumnDecoder {
+    fn next_batch(&mut self, out: &mut Vec<Event>) -> Result<bool, FeedError> {
+        let from = out.len();
+        while !self.done && out.len() - from < BATCH {
+            match self.next_columns()? {
+                Some(columns) => self.decode(&columns, out),
+                None => self.done = true,
+            }
+        }
+        Ok(out.len() > from)
+    }
+
+    fn faults(&self) -> &FaultLog {
+        &self.rows.faults
+    }
+}
+
+/// Name of the file's format by its first bytes, unpacked: `dbn`, `parquet` or `text`.
+#[pyfunction]
+fn sniff(py: Python<'_>, path: PathBuf) -> PyResult<&'static str> {
+    py.detach(|| first_bytes(&path)).map_err(refused)
+}
+
+fn first_bytes(path: &Path) -> Result<&'static str, FeedError> {
+    let mut reader = pretrade_feeds::source::open(path)?;
+    let start = std::io::BufRead::fill_buf(&mut reader).map_err(|e| FeedError::new(path, "offset 0", format!("cannot be read: {e}")))?;
+    Ok(match start {
+        [b'D', b'B', b'N', ..] => "dbn",
+        [b'P', b'A', b'R', b'1', ..] => "parquet",
+        _ => "text",
+    })
+}
+
 /// Fills the submodule.
 pub(crate) fn fill(m: &Bound<'_, PyModule>) -> PyResult<()> {
-    m.add_class::<Stream>()
+    m.add_class::<Stream>()?;
+    m.add_class::<Map>()?;
+    m.add_function(wrap_pyfunction!(sniff, m)?)
 }
