@@ -7,20 +7,39 @@ import sys
 
 import typer
 
-from pretrade.cli import control, proof, serving, understanding
-from pretrade.domain.errors import ConfigError, PretradeError, TableError
+from pretrade.cli import control, doctor, proof, serving, understanding
 
-EXIT_FINDING, EXIT_CONFIG, EXIT_UNAVAILABLE = 1, 3, 4
+EXIT_FINDING, EXIT_USAGE, EXIT_CONFIG, EXIT_UNAVAILABLE = 1, 2, 3, 4
+_EPILOG = "Exit codes: 0 ok, 1 finding, 2 usage, 3 configuration, 4 unavailable."
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Adaptive pre-trade risk control.")
-for room in (understanding, proof, control, serving):
-    room.register(app)
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Adaptive pre-trade risk control.", epilog=_EPILOG)
+for verbs in (understanding, proof, control, serving, doctor):
+    verbs.register(app)
 
 
 def main() -> None:
-    """Run a verb; an error of ours is one line on stderr and an exit code, never a traceback."""
+    """Run a verb; an error of ours or of a file is one line on stderr and an exit code, never a traceback."""
     try:
         app()
-    except PretradeError as e:
+    except Exception as e:
+        code = _exit_code(e)
+        if code is None:
+            raise
         sys.stderr.write(f"pretrade: {e}\n")
-        sys.exit(EXIT_CONFIG if isinstance(e, ConfigError) else EXIT_UNAVAILABLE if isinstance(e, TableError) else EXIT_FINDING)
+        sys.exit(code)
+
+
+def _exit_code(error: Exception) -> int | None:
+    """Exit code of an expected error; ``None`` where it is a bug, which keeps its traceback.
+
+    The error classes are imported here because ``--help`` needs neither them nor NumPy behind them.
+    """
+    from pretrade.domain.errors import ConfigError, MissingExtraError, PretradeError, TableError
+
+    if isinstance(error, ConfigError):
+        return EXIT_CONFIG
+    if isinstance(error, (TableError, MissingExtraError)):
+        return EXIT_UNAVAILABLE
+    if isinstance(error, PretradeError):
+        return EXIT_FINDING
+    return EXIT_UNAVAILABLE if isinstance(error, OSError) else None

@@ -45,13 +45,14 @@ def emit(value: object) -> None:
 def table(rows: list[dict[str, Any]], title: str) -> None:
     """A table on stdout."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     grid = Table(title=title)
     for name in rows[0] if rows else ("nothing",):
         grid.add_column(name.replace("_", " "))
     for row in rows:
-        grid.add_row(*(str(v) for v in row.values()))
+        grid.add_row(*(escape(str(v)) for v in row.values()))
     Console().print(grid)
 
 

@@ -33,8 +33,7 @@ def demo(
     settings = load_config(config)
     options = room.StoryOptions(static_limit, seller_rate, maker_caps, value_volatility)
     if seeds is not None:
-        first, last = (int(n) for n in seeds.split("..", 1))
-        _batch(room, range(first, last + 1), options, run, json)
+        _batch(room, seed_range(seeds), options, run, json)
         return
     if in_process:
         told = room.tell(seed, options, run, base=settings, say=say)
@@ -46,6 +45,25 @@ def demo(
     json.write_text(codec.dumps(told.demo, indent=1, sort_keys=True) + "\n")
     report.write_text(room.report(told), encoding="utf-8")
     _summary(told.demo)
+
+
+def seed_range(text: str) -> range:
+    """Seeds ``A`` to ``B``, both included, from ``A..B``.
+
+    Raises
+    ------
+    typer.BadParameter
+        If the text is not two whole numbers in rising order.
+
+    Examples
+    --------
+    >>> list(seed_range("3..5"))
+    [3, 4, 5]
+    """
+    first, dots, last = text.partition("..")
+    if not (dots and first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
+        raise typer.BadParameter(f"--seeds is {text!r}; write A..B with A not above B, such as 1..20")
+    return range(int(first), int(last) + 1)
 
 
 def _batch(room: Any, seeds: range, options: Any, run: Path, out: Path) -> None:  # noqa: ANN401 - the demo module, imported late

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pretrade.cli.options import AsJson, ConfigFile, Instruments, StaticLimit, emit, load_config, say, table
+from pretrade.cli.options import DEFAULT_RUN, AsJson, ConfigFile, Instruments, StaticLimit, emit, load_config, say, table
 
 Files = Annotated[list[Path], typer.Argument(help="Recording files.")]
 Format = Annotated[str, typer.Option("--format", help="lobster, dbn or table.")]
@@ -88,6 +88,20 @@ def train_anomaly(
     say(f"{kind} model {model.id} to {out}" + (" (PROVISIONAL: short history)" if model.provisional else ""))
 
 
+def models_list(
+    folder: Annotated[Path, typer.Argument(help="Folder of models; the demo's cache without it.")] = DEFAULT_RUN / "models", json: AsJson = False
+) -> None:
+    """List the models saved in a folder."""
+    from pretrade import models
+
+    rows = []
+    for path in sorted(p for p in folder.glob("*") if p.is_dir()):
+        model = models.load(path)
+        state = "provisional" if model.provisional else "draft"
+        rows.append({"id": model.id, "state": state, "folder": str(path), "card": model.card()})
+    emit({"models": rows}) if json else table([{k: v for k, v in r.items() if k != "card"} for r in rows], "models")
+
+
 def models_card(folder: Annotated[Path, typer.Argument(help="Folder of a model.")]) -> None:
     """Print a model's card."""
     from pretrade import models
@@ -112,6 +126,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(train, name="train")
     models = typer.Typer(help="Saved models.", no_args_is_help=True)
     models.callback()(lambda: None)
+    models.command("list")(models_list)
     models.command("card")(models_card)
     app.add_typer(models, name="models")
     train.callback()(lambda: None)
