@@ -101,7 +101,7 @@ def bench(
     full: Annotated[bool, typer.Option("--full", help="1e9 concurrent look-ups instead of 1e8.")] = False,
 ) -> None:
     """Measure the promises of the README on this machine, floors beside them."""
-    from pretrade.cli import bench as room
+    from pretrade.cli import measures as room
 
     result = room.run(suite, full=full, say=say)
     if json:

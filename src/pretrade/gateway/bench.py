@@ -116,9 +116,9 @@ def _full_check(directory: Path, floor: Path, name: str) -> Result:
     _native.make_tables(tables, instruments, strategies, accounts)
     with _writer("write_floor", floor, _PER_SECOND):
         bare = _native.floor_check(floor, _SLICES, _SECONDS)
-    with tempfile.TemporaryDirectory(prefix="pretrade-bench-journal-") as disk:
-        with _writer("write_tables", tables, instruments, _PER_SECOND, True):  # noqa: FBT003
-            ours = _native.full_check(tables, Path(disk), instruments, strategies, accounts, _SLICES, 4 * _SECONDS)
+    journal = tempfile.TemporaryDirectory(prefix="pretrade-bench-journal-")
+    with journal as disk, _writer("write_tables", tables, instruments, _PER_SECOND, True):  # noqa: FBT003
+        ours = _native.full_check(tables, Path(disk), instruments, strategies, accounts, _SLICES, 4 * _SECONDS)
     return _result(name, ours, "check_20_rules", bare)
 
 

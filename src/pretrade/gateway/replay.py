@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,20 +40,13 @@ class LimitHistory(Protocol):
         ...
 
 
-class Lines(Sequence[str]):
+class Lines(tuple[str, ...]):
     """Lines of text that print one below the other."""
 
-    def __init__(self, lines: Sequence[str]) -> None:
-        self._lines = tuple(lines)
-
-    def __len__(self) -> int:
-        return len(self._lines)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self._lines[index]
+    __slots__ = ()
 
     def __repr__(self) -> str:
-        return "\n".join(self._lines)
+        return "\n".join(self)
 
 
 @dataclass(frozen=True)

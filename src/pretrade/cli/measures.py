@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmark suites: the gate's own, and what the rooms above it promise."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pretrade import calibration, features, models, simulation
+from pretrade._native import features as _kernels
+from pretrade._native import models as _scorers
+from pretrade.domain import Config
+from pretrade.gateway import bench as gate_bench
+from pretrade.models.vae import SIZES
+
+_ROUNDS: Final = 7
+Result = dict[str, Any]
+
+
+def run(suite: str, *, full: bool, say: Callable[[str], None]) -> dict[str, Any]:
+    """Run a suite.
+
+    Parameters
+    ----------
+    suite
+        ``default`` or ``gateway``.
+    full
+        1e9 concurrent look-ups instead of 1e8.
+    say
+        Called with one line of progress at a time.
+    """
+    say(f"measuring suite {suite}; a run takes a minute or two")
+    extra = () if suite == "gateway" else (event_to_book, event_to_features, event_to_limit, vae_row, vae_10000_rows)
+    return gate_bench.run(suite, extra=extra, torn_reads=1_000_000_000 if full else 100_000_000)
+
+
+def _events() -> NDArray[Any]:
+    return simulation.flash_crash(seed=1, warm_up_s=600, story_s=10).events
+
+
+def _rate(name: str, seconds: list[float], n: int) -> Result:
+    each = np.array(seconds) / n * 1e9
+    middle = float(np.median(each))
+    return {"name": name, "n": n * len(seconds), "min_ns": float(each.min()), "p50_ns": middle, "per_second": 1e9 / middle}
+
+
+def event_to_book() -> Result:
+    """One event into the order book, native, amortised."""
+    events = _events()
+    raw = events.tobytes()
+    return _rate("event_to_book", [_kernels.time_book(raw, 3) * len(events) for _ in range(_ROUNDS)], len(events))
+
+
+def event_to_features() -> Result:
+    """One event through book and all features, rows and quotes records included, from Python, amortised."""
+    config, events = Config.load(), _events()
+    seconds = []
+    for _ in range(_ROUNDS):
+        engine = features.engine(config, (config.instrument("ES"),))
+        begun = time.perf_counter()
+        engine.push(events)
+        seconds.append(time.perf_counter() - begun)
+    return _rate("event_to_features", seconds, len(events))
+
+
+def event_to_limit() -> Result:
+    """A stressed instrument's event to its limit record: kernel, event-driven row, score, calibration; every event a new record."""
+    config, events = Config.load(), _events()
+    instrument = config.instrument("ES")
+    engine = features.engine(config, (instrument,), with_quotes=False)
+    rows = features.collect([events[:-2_000]], engine)
+    stream = models.PcaAnomaly(config).fit(rows.calm()).stream()
+    stream.update(rows[-20:])
+    calibrator = calibration.Calibrator(config, [instrument.instrument_id])
+    took = []
+    for event in events[-2_000:].reshape(-1, 1):
+        begun = time.perf_counter_ns()
+        engine.push(event)
+        row = engine.row_now(instrument.instrument_id, int(event["ts_recv"][0]))
+        ts = int(event["ts_recv"][0])
+        calibrator.update(stream.update(row), ts, ts)
+        took.append(time.perf_counter_ns() - begun)
+    return {
+        "name": "event_to_limit",
+        "n": len(took),
+        "min_ns": float(min(took)),
+        "p50_ns": float(np.median(took)),
+        "p99_ns": float(np.quantile(took, 0.99)),
+    }
+
+
+def _network() -> _scorers.Mlp:
+    rng = np.random.default_rng(0)
+    kept = [64, 32, 8, 32, 64, 32]
+    layers = [
+        (rng.normal(size=a * b).astype(np.float32), np.zeros(b, np.float32), a, k, i not in (2, 5))
+        for i, ((a, b), k) in enumerate(zip(SIZES, kept, strict=True))
+    ]
+    return _scorers.Mlp(layers)
+
+
+def vae_row() -> Result:
+    """One row through the network of the VAE, native, alone."""
+    row = np.random.default_rng(1).normal(size=32)
+    return _rate("vae_row", [_network().time(row, 20_000) for _ in range(_ROUNDS)], 1)
+
+
+def vae_10000_rows() -> Result:
+    """Ten thousand rows through the network of the VAE, native."""
+    rows = np.random.default_rng(1).normal(size=320_000)
+    network = _network()
+    each = [network.time(rows, 3) * 10_000 * 1e9 for _ in range(_ROUNDS)]
+    return {
+        "name": "vae_10000_rows",
+        "n": 10_000 * len(each),
+        "min_ns": min(each),
+        "p50_ns": float(np.median(each)),
+        "per_second": 1e13 / float(np.median(each)),
+    }
