@@ -23,7 +23,7 @@ from pretrade import audit, calibration, features
 from pretrade.audit import ControlJournal
 from pretrade.bus import JournalReader
 from pretrade.bus.tcp import RecordSocket
-from pretrade.domain import DECISION_DTYPE, ORDER_DTYPE, Config, Instrument, Tier
+from pretrade.domain import DECISION_DTYPE, ORDER_DTYPE, UNDEFINED_PRICE, Config, Instrument, Tier
 from pretrade.domain.clock import WallClock
 from pretrade.domain.errors import SimulationError
 from pretrade.limits import LimitsTable, QuotesTable, RunDirectory
@@ -178,9 +178,10 @@ def _observe(crew: Crew, instrument: Instrument, run: RunDirectory, twin: RunDir
                     gate.send(order)
                     decisions.append(_answer(gate))
                 probe_at += story.PROBE_EVERY_NS
-            sample = _sample(now, quote, limit, seen)
-            seen.samples.append(sample)
-            show(sample)
+            if UNDEFINED_PRICE not in (int(quote["bid_price"]), int(quote["ask_price"])):
+                sample = _sample(now, quote, limit, seen)
+                seen.samples.append(sample)
+                show(sample)
             sample_at += int(_SAMPLE_S * 1e9)
         time.sleep(0.005)
     dynamic.close()
