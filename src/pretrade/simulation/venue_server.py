@@ -32,6 +32,10 @@ class PacedSimulator(Protocol):
         """Enter outside orders now; their reports are OWN_ORDER and OWN_EXECUTION events."""
         ...
 
+    def reports(self) -> NDArray[np.void]:
+        """Fills of outside orders that rested, since the last call."""
+        ...
+
 
 class VenueServer:
     """Streams one simulated run: what lies before ``ts_paced`` at once, the rest on the clock.
@@ -79,10 +83,11 @@ class VenueServer:
             at = min(at + _WARM_STEP_NS, ts_paced)
             sent += self._send(feed, self._simulator.run_until(at))
         while at < ts_end and not is_stopped():
-            self._serve_orders(feed)
+            self._serve_orders()
             now = min(self._clock.utc(), ts_end)
             if now > at:
                 sent += self._send(feed, self._simulator.run_until(now))
+                self._tell(self._simulator.reports())
                 at = now
             time.sleep(_POLL_S)
         return sent
@@ -100,7 +105,16 @@ class VenueServer:
             feed.send(events)
         return len(events)
 
-    def _serve_orders(self, feed: RecordSocket) -> None:
+    def _tell(self, reports: NDArray[np.void]) -> None:
+        """Every order session hears of every passive fill; a gateway leaves out orders that are not its own."""
+        for session in self._sessions:
+            if len(reports) and not session.is_closed:
+                try:
+                    session.send(reports)
+                except JournalError:
+                    session.is_closed = True
+
+    def _serve_orders(self) -> None:
         session = self._orders.accept(0.0)
         if session is not None:
             self._sessions.append(session)
