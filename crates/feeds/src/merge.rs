@@ -91,7 +91,8 @@ impl Merge {
 
     /// Gives the run of the earliest lane up to the next lane's head.
     fn step(&mut self, room: usize, out: &mut Vec<Event>) -> Result<bool, FeedError> {
-        let (mut best, mut next): (Option<(i64, usize)>, Option<(i64, usize)>) = (None, None);
+        let mut best: Option<(i64, usize)> = None;
+        let mut next = best;
         for (i, lane) in self.lanes.iter_mut().enumerate() {
             let Some(ts) = lane.head()? else { continue };
             if best.is_none_or(|(b, _)| ts < b) {

@@ -1,16 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import final
+from typing import Any, final
+
+__all__ = ["Map", "Stream", "sniff"]
+
+@final
+class Map:
+    def __new__(
+        cls,
+        text: str,
+        instruments: Mapping[str, tuple[int, int, bool]],
+        *,
+        symbol: str | None = None,
+        zones: Mapping[str, Sequence[tuple[int, int]]] | None = None,
+        date: str | None = None,
+        typed_stamps: str | None = None,
+    ) -> Map: ...
+    def columns(self) -> list[str | int]: ...
 
 @final
 class Stream:
     @staticmethod
-    def dbn(paths: list[Path], instruments: dict[str, int]) -> Stream: ...
+    def dbn(paths: Sequence[Path], instruments: Mapping[str, int]) -> Stream: ...
     @staticmethod
-    def lobster(pairs: list[tuple[Path, Path, int, int]]) -> Stream: ...
+    def lobster(pairs: Sequence[tuple[Path, Path, int, int]]) -> Stream: ...
+    @staticmethod
+    def table(tables: Sequence[tuple[Path, Map, Iterator[Any] | None]]) -> Stream: ...
     def next_batch(self) -> bytes: ...
     def events(self) -> int: ...
     def faults(self) -> dict[str, int]: ...
     def fault_log(self) -> list[tuple[str, Path, str, str]]: ...
 
-__all__ = ["Stream"]
+def sniff(path: Path) -> str: ...

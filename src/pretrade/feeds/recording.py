@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from pretrade._native import feeds as _native
 from pretrade.domain import EVENT_DTYPE, Config, Instrument
 from pretrade.domain.errors import FeedError
+from pretrade.feeds import table
 
-FORMATS: Final = ("lobster", "dbn")
+FORMATS: Final = ("lobster", "dbn", "table")
 _NEW_YORK: Final = ZoneInfo("America/New_York")
 _LOBSTER_NAME: Final = re.compile(r"^(?P<symbol>[A-Za-z.]+)_(?P<date>\d{4}-\d{2}-\d{2})_.*?(?P<role>message|orderbook)", re.IGNORECASE)
 
@@ -82,7 +83,13 @@ class EventStream:
 
 
 def open(
-    files: Sequence[Path], *, format: str, config: Config, instruments: Sequence[str] | None = None, date: str | None = None, map: Path | None = None
+    files: Sequence[Path],
+    *,
+    format: str,
+    config: Config,
+    instruments: Sequence[str] | None = None,
+    date: str | None = None,
+    map: Path | Sequence[Path] | None = None,
 ) -> EventStream:
     """Open recordings as one stream, merged by ``ts_recv``.
 
@@ -91,15 +98,16 @@ def open(
     files
         One or several files; gzip, zstd and xz are told by their first bytes.
     format
-        ``lobster`` or ``dbn``.
+        ``lobster``, ``dbn`` or ``table``.
     config
         Instruments by symbol.
     instruments
-        Symbol of each LOBSTER pair where the file name does not tell it.
+        Symbol of each LOBSTER pair where the file name does not tell it; of each table (the last one of all further tables), before what its
+        map says.
     date
-        ``YYYY-MM-DD`` of a LOBSTER recording where the file name does not tell it.
+        ``YYYY-MM-DD`` of a LOBSTER recording where the file name does not tell it, or of a table whose stamps count from midnight.
     map
-        Column map of a table.
+        Column maps of tables; each file takes the one whose ``files`` pattern fits.
 
     Raises
     ------
@@ -117,14 +125,22 @@ def open(
             return EventStream(
                 _native.Stream.lobster([(m, b, midnight, i.instrument_id) for m, b, midnight, i in pairs]), tuple(i for *_, i in pairs)
             )
+        if format == "table":
+            if map is None:
+                raise FeedError(f"{paths[0].name}: a table needs --map FILE that says what its columns mean")
+            maps = table.read_maps([map] if isinstance(map, (str, Path)) else list(map))
+            return EventStream(*table.open_tables(paths, maps, config, symbols=instruments, date=date))
     except ValueError as e:
         raise FeedError(str(e)) from e
-    raise FeedError(f"format is {format!r}; known are {', '.join(FORMATS)}" + (f" (the map {map} is for tables)" if map else ""))
+    raise FeedError(f"format is {format!r}; known are {', '.join(FORMATS)}")
 
 
 def _pairs(paths: list[Path], config: Config, symbols: Sequence[str] | None, day: str | None) -> list[tuple[Path, Path, int, Instrument]]:
     """Message and orderbook files of the same name, with midnight New York and instrument."""
-    books = {p.name.lower().replace("orderbook", "#"): p for p in paths if "orderbook" in p.name.lower()}
+    books: dict[str, Path] = {}
+    for p in (p for p in paths if "orderbook" in p.name.lower()):
+        if books.setdefault(p.name.lower().replace("orderbook", "#"), p) is not p:
+            raise FeedError(f"{p.name}: two orderbook files have this name; a pair is told by its names")
     messages = [p for p in paths if p not in books.values()]
     out = []
     for n, message in enumerate(messages):

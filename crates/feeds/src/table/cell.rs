@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn decimals_scale_exactly_whatever_the_cell_is() {
         let price = Scale::ONE.shifted(9);
-        let both = [Cell::Text("1995.8000000000002"), Cell::Float(1995.800_000_000_000_2), Cell::Text("19958e-1"), Cell::Text("+1995.80")];
+        let both = [Cell::Text("1995.8000000000002"), Cell::Float(1_995.800_000_000_000_2), Cell::Text("19958e-1"), Cell::Text("+1995.80")];
         for cell in both {
             assert_eq!(price.apply(cell), Ok(Some(1_995_800_000_000)), "{cell}");
         }
