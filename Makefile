@@ -2,10 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := $(shell find crates src -name '*.rs' -o -name '*.py' -o -name '*.toml' | grep -v target) Cargo.toml Cargo.lock pyproject.toml
+NATIVE := $(shell find crates -name '*.rs' -o -name '*.toml') Cargo.toml Cargo.lock pyproject.toml
 ENV := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 XLA_FLAGS=--xla_cpu_multi_thread_eigen=false
+comma := ,
+INSTALL := $(BIN)/uv pip install -q --python $(BIN)/python --reinstall-package pretrade
 STEP = @start=$$(date +%s); echo "== $(1)"; $(2) && echo "== $(1): $$(( $$(date +%s) - start )) s"
 
+.NOTPARALLEL:
 .PHONY: demo test lint fmt bench mutants setup setup-dev need-cargo clean
 
 demo: setup
@@ -19,7 +22,8 @@ lint: need-cargo setup-dev
 	$(call STEP,rustfmt,cargo fmt --check)
 	$(call STEP,clippy,cargo clippy -q --workspace --all-targets --locked -- -D warnings)
 	$(call STEP,ruff,$(BIN)/ruff check && $(BIN)/ruff format --check)
-	$(call STEP,mypy,$(BIN)/mypy)
+	$(call STEP,mypy,$(BIN)/mypy && $(BIN)/mypy tests examples)
+	$(call STEP,stubtest,$(BIN)/stubtest pretrade._native)
 	$(call STEP,import-linter,$(BIN)/lint-imports)
 
 fmt: need-cargo setup-dev
@@ -41,13 +45,14 @@ $(VENV)/bin/uv:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check uv
 
-$(VENV)/.installed: $(VENV)/bin/uv $(SOURCES)
-	$(BIN)/uv pip install -q --python $(BIN)/python -e '.[store,research]'
+# The install is editable: only a change of the native core or of the settings calls for another build.
+$(VENV)/.installed: $(VENV)/bin/uv $(NATIVE)
+	$(call STEP,build and install,$(INSTALL) -e '.[store$(comma)research]')
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/uv pip install -q --python $(BIN)/python -e '.[store,research,dev]'
-	@touch $@
+$(VENV)/.installed-dev: $(VENV)/bin/uv $(NATIVE)
+	$(call STEP,build and install,$(INSTALL) -e '.[store$(comma)research$(comma)dev]')
+	@touch $@ $(VENV)/.installed
 
 need-cargo:
 	@command -v cargo >/dev/null || { echo "make test and lint need cargo (Rust 1.90 or later, https://rustup.rs); make demo does not"; exit 1; }

@@ -7,6 +7,7 @@ Rooms load on first use, so that importing the gateway never brings in a model l
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from types import ModuleType
 
 _ROOMS = frozenset(
@@ -14,6 +15,12 @@ _ROOMS = frozenset(
 )
 
 __version__ = "0.1.0"
+
+_NATIVE = importlib.util.find_spec("pretrade._native")
+if _NATIVE is None or _NATIVE.origin is None:  # unbuilt, the folder of stubs is found as an empty namespace
+    raise ImportError(
+        "pretrade._native, the compiled module, is not built for this interpreter; build it in the checkout: pip install -e . (or make setup)"
+    )
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -19,7 +19,7 @@ ROOMS = sorted(p.parent.name for p in (ROOT / "src/pretrade").glob("*/__init__.p
 _LISTED = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
 TRACKED = [ROOT / line for line in _LISTED if (ROOT / line).is_file()]
 SOURCES = [p for p in TRACKED if p.suffix in (".py", ".rs", ".pyi")]
-NATIVE_ROOMS = {"domain", "bus", "store", "audit", "feeds", "features", "models", "limits", "gateway", "simulation", "calibration"}
+NATIVE_ROOMS = {"domain", "bus", "store", "audit", "feeds", "features", "models", "limits", "gateway", "simulation"}
 WRONG_NAMES = re.compile(r"\b(qty|px|ccy|clordid|ticker|local_ts|exch_ts|midprice)\b")
 HEAVY = ("jax", "pandas", "sklearn", "lightgbm", "polars", "pyarrow", "scipy")
 

@@ -48,7 +48,8 @@ def _announced(run: RunDirectory, process: subprocess.Popen[bytes]) -> int:
 
 
 def _receive(socket: RecordSocket, n: int) -> np.ndarray[tuple[int], np.dtype[np.void]]:
-    parts, end = [], time.monotonic() + 30
+    parts: list[np.ndarray[tuple[int], np.dtype[np.void]]] = []
+    end = time.monotonic() + 30
     while sum(map(len, parts)) < n and time.monotonic() < end:
         parts.append(socket.receive(0.1))
     return np.concatenate(parts)

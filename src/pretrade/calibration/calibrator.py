@@ -10,10 +10,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pretrade.calibration.rules import DIRECTIONS, FLOATS, INTEGERS, Columns, Rule, looser, tier_actions, tighter
+from pretrade.calibration.rules import FLOATS, INTEGERS, Columns, Rule, looser, tier_actions, tighter
 from pretrade.calibration.tiers import UNSCORED, TierChange, TierState
 from pretrade.domain import LIMITS_DTYPE, Config, Phase, Tier
-from pretrade.domain.config import PARAMETERS, STANDOFF_OFF, UNLIMITED, UNLIMITED_U32
+from pretrade.domain.config import DIRECTIONS, PARAMETERS, STANDOFF_OFF, UNLIMITED, UNLIMITED_U32
 from pretrade.domain.errors import CalibrationError
 from pretrade.features import NAMES
 from pretrade.models import Scores

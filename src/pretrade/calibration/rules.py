@@ -10,13 +10,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pretrade._native import domain as _native
-from pretrade.domain.config import PARAMETERS, STANDOFF_OFF, UNLIMITED, UNLIMITED_U32, TiersConfig
+from pretrade.domain.config import DIRECTIONS, PARAMETERS, STANDOFF_OFF, UNLIMITED, UNLIMITED_U32, TiersConfig
 from pretrade.domain.errors import CalibrationError
 
 PPM: Final = 1_000_000
-DIRECTIONS: Final[dict[str, int]] = dict(_native.DIRECTIONS)
-"""-1 where smaller is tighter, +1 where bigger is tighter; the one table (invariant I5)."""
 FLOATS: Final = ("order_error_hold", "order_error_reject", "impact_budget_bps")
 INTEGERS: Final = tuple(name for name in PARAMETERS if name not in FLOATS)
 _FACTORS: Final = {

@@ -28,6 +28,8 @@ UNLIMITED: Final = 2**63 - 1
 UNLIMITED_U32: Final = 2**32 - 1
 STANDOFF_OFF: Final = -(2**31)
 PARAMETERS: Final[dict[str, int]] = dict(_native.PARAMETERS)
+DIRECTIONS: Final[dict[str, int]] = dict(_native.DIRECTIONS)
+"""-1 where smaller is tighter, +1 where bigger is tighter; the one table (invariant I5)."""
 _U32 = frozenset(PARAMETERS) - {"max_order_quantity", "max_order_notional", "position_max_long", "position_max_short", "passive_standoff_ticks"}
 _FLOAT = frozenset({"order_error_hold", "order_error_reject", "impact_budget_bps"})
 

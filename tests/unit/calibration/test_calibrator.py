@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from tests.scoring import tick
 
 from pretrade.calibration import Calibrator, Columns, alarms, alerts, calibrate, rule
-from pretrade.calibration.rules import DIRECTIONS, INTEGERS
+from pretrade.calibration.rules import INTEGERS
 from pretrade.domain import LIMITS_DTYPE, Config, FeedState, Phase, Tier
+from pretrade.domain.config import DIRECTIONS
 from pretrade.domain.errors import CalibrationError
 from pretrade.features import Features
 from pretrade.models import Scores
@@ -146,7 +147,8 @@ def test_the_batch_equals_the_loop_of_updates(seed: int) -> None:
     score = np.clip(rng.beta(0.5, 20, 600) + (rng.random(600) < 0.01) * rng.random(600), 0, 1)
     whole = _table(score)
     batch = calibrate(whole, config)
-    calibrator, loop = Calibrator(config, [1]), []
+    calibrator = Calibrator(config, [1])
+    loop: list[Any] = []
     for i in range(len(whole)):
         ts = int(whole.ts_recv[i])
         update = calibrator.update(whole[i : i + 1], ts, ts)

@@ -36,8 +36,8 @@ def limits(config: Config, ts: int, version: int, **changes: object) -> NDArray[
     record["instrument_id"] = config.instruments[0].instrument_id
     record["epoch"], record["version"], record["valid_mask"] = 1, version, 2**21 - 1
     record["score"], record["ts_published"], record["mono_published"] = 0.01, ts, ts
-    for name, value in changes.items():
-        record[name] = value
+    for field, changed in changes.items():
+        record[field] = changed
     return record
 
 
