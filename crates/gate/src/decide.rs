@@ -60,7 +60,7 @@ impl Gate {
         (decision, (decision.verdict == Verdict::Accept as u8).then_some(Approved(*order)))
     }
 
-    #[inline]
+    #[inline(always)]
     fn decide_unguarded(&mut self, order: &Order, now_mono: i64, now_utc: i64) -> Decision {
         if order.action == Action::Cancel as u8 {
             return self.decide_cancel(order, now_mono, now_utc);
@@ -78,7 +78,7 @@ impl Gate {
     }
 
     /// Asks for every line the checks will read.
-    #[inline]
+    #[inline(always)]
     fn prefetch(&self, order: &Order, instrument: Option<usize>, account: Option<usize>) {
         self.ids.prefetch(order.client_order_id, order.session_id);
         self.orders.prefetch(order.client_order_id, order.session_id);
@@ -104,7 +104,7 @@ impl Gate {
     }
 
     /// Compares the words that say "nothing changed"; anything else takes the slow path.
-    #[inline]
+    #[inline(always)]
     fn bring_up_to_date(&mut self, at: usize, now_mono: i64, now_utc: i64, seen: &mut Seen) {
         let i = &self.instruments[at];
         let (tick, data) = self.limits.channel(i.limits_channel);
@@ -126,7 +126,7 @@ impl Gate {
     }
 
     #[allow(clippy::too_many_arguments, reason = "the hot path passes words, not a record")]
-    #[inline]
+    #[inline(always)]
     fn judge(
         &mut self,
         order: &Order,
@@ -180,7 +180,7 @@ impl Gate {
     }
 
     /// Works out what the message adds and whether it is a verified reduction or a shrinking replace.
-    #[inline]
+    #[inline(always)]
     fn request<'a>(&self, order: &'a Order, instrument: usize, account: usize, now_mono: i64, now_utc: i64) -> Result<Request<'a>, Breach> {
         let (i, cell) = (&self.instruments[instrument], &self.cells[self.cell_at(instrument, account)]);
         let is_buy = order.side == Side::BUY as u8;
@@ -320,7 +320,7 @@ impl Gate {
     }
 
     /// Applies the verdict, makes the decision and journals it.
-    #[inline]
+    #[inline(always)]
     fn conclude(
         &mut self,
         order: &Order,
@@ -330,33 +330,23 @@ impl Gate {
         now_mono: i64,
         now_utc: i64,
     ) -> Decision {
-        let is_repeated = matches!(verdict, Err(b) if b.reason == ReasonCode::DuplicateClientOrderId);
         self.counters.decisions += 1;
-        let mut decision = self.describe(order, instrument, verdict, seen, now_mono, now_utc);
         match verdict {
-            Ok(None) => self.counters.accepted += 1,
-            Ok(Some(_)) => self.counters.held += 1,
-            Err(_) => self.counters.rejected += 1,
+            Ok(None) => {
+                self.counters.accepted += 1;
+                let decision = self.describe(order, instrument, Verdict::Accept, None, seen, now_mono, now_utc);
+                self.apply(order, now_mono, false);
+                self.keep_id(order);
+                self.record_decision(order, instrument, &decision, seen, RecordKind::Decision);
+                decision
+            }
+            other => self.conclude_no(order, instrument, other, seen, now_mono, now_utc),
         }
-        decision.gate_sequence = self.counters.decisions;
-        if let Ok(held) = verdict {
-            self.apply(order, now_mono, held.is_some());
-        }
-        if !is_repeated && self.ids.has_room() {
-            self.ids.insert(order.client_order_id, order.session_id);
-        }
-        if self.journal.is_some() {
-            self.record_decision(order, instrument, &decision, seen, is_repeated);
-        }
-        if let Err(breach) = verdict {
-            self.count_refusal(&breach);
-        }
-        decision
     }
 
-    #[inline]
-    fn describe(
-        &self,
+    #[inline(never)]
+    fn conclude_no(
+        &mut self,
         order: &Order,
         instrument: Option<usize>,
         verdict: Result<Option<Breach>, Breach>,
@@ -365,10 +355,47 @@ impl Gate {
         now_utc: i64,
     ) -> Decision {
         let (code, breach) = match verdict {
-            Ok(None) => (Verdict::Accept, None),
-            Ok(Some(breach)) => (Verdict::Hold, Some(breach)),
+            Ok(held) => (Verdict::Hold, held),
             Err(breach) => (Verdict::Reject, Some(breach)),
         };
+        let decision = self.describe(order, instrument, code, breach, seen, now_mono, now_utc);
+        // A repeated id is an event on the first decision, not a second one (control 27).
+        let is_repeated = decision.reason == ReasonCode::DuplicateClientOrderId as u8;
+        if code == Verdict::Hold {
+            self.counters.held += 1;
+            self.apply(order, now_mono, true);
+        } else {
+            self.counters.rejected += 1;
+        }
+        if !is_repeated {
+            self.keep_id(order);
+        }
+        self.record_decision(order, instrument, &decision, seen, if is_repeated { RecordKind::Order } else { RecordKind::Decision });
+        if let Some(breach) = breach {
+            self.count_refusal(&breach);
+        }
+        decision
+    }
+
+    #[inline(always)]
+    fn keep_id(&mut self, order: &Order) {
+        if self.ids.has_room() {
+            self.ids.insert(order.client_order_id, order.session_id);
+        }
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "inlined: words, not a call")]
+    #[inline(always)]
+    fn describe(
+        &self,
+        order: &Order,
+        instrument: Option<usize>,
+        verdict: Verdict,
+        breach: Option<Breach>,
+        seen: &Seen,
+        now_mono: i64,
+        now_utc: i64,
+    ) -> Decision {
         let mut decision = Decision {
             client_order_id: order.client_order_id,
             ts_event: order.ts_event,
@@ -376,11 +403,12 @@ impl Gate {
             mono_decision: now_mono,
             price: order.price,
             quantity: order.quantity,
+            gate_sequence: self.counters.decisions,
             instrument_id: order.instrument_id,
             strategy_id: order.strategy_id,
             account_id: order.account_id,
             score: f32::NAN,
-            verdict: code as u8,
+            verdict: verdict as u8,
             passed_as: seen.passed_as,
             side: order.side,
             action: order.action,
@@ -398,8 +426,11 @@ impl Gate {
         decision
     }
 
-    #[inline]
-    fn record_decision(&mut self, order: &Order, instrument: Option<usize>, decision: &Decision, seen: &Seen, is_repeated: bool) {
+    #[inline(always)]
+    fn record_decision(&mut self, order: &Order, instrument: Option<usize>, decision: &Decision, seen: &Seen, kind: RecordKind) {
+        if self.journal.is_none() {
+            return;
+        }
         let mut entry = DecisionEntry {
             decision: *decision,
             original_client_order_id: order.original_client_order_id,
@@ -420,9 +451,7 @@ impl Gate {
             (entry.bid_price, entry.ask_price) = (bounds.sell.opposite_touch, bounds.buy.opposite_touch);
             (entry.reference, entry.collar, entry.phase, entry.feed_state) = (side.reference, side.collar, bounds.phase, bounds.feed_state);
         }
-        // A repeated id is an event on the first decision, not a second one (control 27).
-        let kind = if is_repeated { RecordKind::Order } else { RecordKind::Decision };
-        self.record(kind, bytemuck::cast_slice(std::slice::from_ref(&entry)), decision.mono_decision, decision.ts_decision);
+        self.record(kind, &entry.words(), decision.mono_decision, decision.ts_decision);
     }
 
     #[cold]
@@ -435,11 +464,14 @@ impl Gate {
     /// A poisoned gate trusts none of its state: cancels pass, everything else is refused.
     #[cold]
     fn decide_poisoned(&mut self, order: &Order, now_mono: i64, now_utc: i64) -> Decision {
-        let verdict = if order.action == Action::Cancel as u8 { Ok(None) } else { Err(Breach::plain(0, ReasonCode::Internal)) };
-        let mut decision = self.describe(order, None, verdict, &Seen::default(), now_mono, now_utc);
+        let (verdict, breach) = if order.action == Action::Cancel as u8 {
+            (Verdict::Accept, None)
+        } else {
+            (Verdict::Reject, Some(Breach::plain(0, ReasonCode::Internal)))
+        };
         self.counters.decisions += 1;
-        decision.gate_sequence = self.counters.decisions;
-        self.record_decision(order, None, &decision, &Seen::default(), false);
+        let decision = self.describe(order, None, verdict, breach, &Seen::default(), now_mono, now_utc);
+        self.record_decision(order, None, &decision, &Seen::default(), RecordKind::Decision);
         decision
     }
 }

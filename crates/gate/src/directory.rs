@@ -31,7 +31,7 @@ impl Directory {
     }
 
     /// Index of an id.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn get(&self, id: u32) -> Option<usize> {
         match self.dense.get(id as usize) {

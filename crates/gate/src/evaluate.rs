@@ -9,20 +9,21 @@ use pretrade_records::ReasonCode;
 ///
 /// # Errors
 /// The first hard breach: the reason of the REJECT. `Ok(Some)` is the first breach of a control configured to hold.
-#[inline]
+#[inline(always)]
 pub fn evaluate(c: &Context<'_>, duplicates: &Duplicates) -> Result<Option<Breach>, Breach> {
     if c.request.passed_as == passed_as::SHRINKING {
         form::check_well_formed(&c.request, c.instrument)?;
         return Ok(None);
     }
     let mut held = None;
-    let mut note = |check: Check| match check {
-        Err(b) if c.options.hold_controls & (1 << b.control) != 0 && b.reason != ReasonCode::InputMissing => {
-            held.get_or_insert(b);
-            Ok(())
-        }
-        other => other,
-    };
+    // A macro and not a closure: the breach is never moved while every check passes.
+    macro_rules! note {
+        ($check:expr) => {
+            if let Err(breach) = $check {
+                hold_or_reject(c, breach, &mut held)?;
+            }
+        };
+    }
     session::check_phase(&c.request, c.instrument.bounds.phase)?;
     limits::check_limits_valid(c)?;
     limits::check_limits_fresh(c)?;
@@ -30,16 +31,27 @@ pub fn evaluate(c: &Context<'_>, duplicates: &Duplicates) -> Result<Option<Breac
     session::check_reduce_only(c)?;
     form::check_well_formed(&c.request, c.instrument)?;
     form::check_order_age(c)?;
-    note(price::check_max_quantity(c))?;
+    note!(price::check_max_quantity(c));
     price::check_reference_price(c)?;
-    note(price::check_max_notional(c))?;
-    note(price::check_liquidity(c))?;
-    note(price::check_collar(c))?;
+    note!(price::check_max_notional(c));
+    note!(price::check_liquidity(c));
+    note!(price::check_collar(c));
     price::check_standoff(c)?;
-    note(price::check_drift(c))?;
+    note!(price::check_drift(c));
     exposure::check_position(c)?;
     exposure::check_open_orders(c)?;
-    note(flow::check_duplicate_order(c, duplicates))?;
+    note!(flow::check_duplicate_order(c, duplicates));
     flow::check_message_rate(c)?;
     Ok(held)
+}
+
+#[cold]
+#[inline(never)]
+fn hold_or_reject(c: &Context<'_>, breach: Breach, held: &mut Option<Breach>) -> Check {
+    let can_hold = c.options.hold_controls & (1 << breach.control) != 0 && breach.reason != ReasonCode::InputMissing;
+    if !can_hold {
+        return Err(breach);
+    }
+    held.get_or_insert(breach);
+    Ok(())
 }

@@ -31,20 +31,20 @@ impl IdSet {
         Ok(IdSet { blocks: PrivateMemory::new((2 * blocks).next_power_of_two())?, used: 0 })
     }
 
-    #[inline]
+    #[inline(always)]
     fn home(&self, number: u64, session: u64) -> usize {
         let h = (number ^ session.rotate_left(40)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         (h >> 32) as usize & (self.blocks.len() - 1)
     }
 
     /// Asks for the line of an id.
-    #[inline]
+    #[inline(always)]
     pub fn prefetch(&self, id: u64, session: u32) {
         prefetch(&self.blocks[self.home(id >> 6, u64::from(session))]);
     }
 
     /// The place of a block: used by it, or the first free one.
-    #[inline]
+    #[inline(always)]
     fn place(&self, number: u64, session: u64) -> usize {
         let mut at = self.home(number, session);
         loop {
@@ -57,14 +57,14 @@ impl IdSet {
     }
 
     /// True where the id was seen.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn contains(&self, id: u64, session: u32) -> bool {
         self.blocks[self.place(id >> 6, u64::from(session))].present & (1 << (id & 63)) != 0
     }
 
     /// Adds an id. [`IdSet::has_room`] must hold.
-    #[inline]
+    #[inline(always)]
     pub fn insert(&mut self, id: u64, session: u32) {
         let (number, session) = (id >> 6, u64::from(session));
         let at = self.place(number, session);
@@ -77,7 +77,7 @@ impl IdSet {
     }
 
     /// True while at most half of the entries are used: a new id may be added and every search ends.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.used < self.blocks.len() / 2

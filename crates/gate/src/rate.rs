@@ -23,14 +23,14 @@ pub fn interval(per_second: i64) -> i64 {
 
 impl Bucket {
     /// True where one more message fits.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn has_token(&self, interval: i64, now_mono: i64) -> bool {
         self.full_at.max(now_mono).saturating_add(interval).saturating_sub(now_mono) <= NS_PER_S
     }
 
     /// Takes a token of a forwarded message.
-    #[inline]
+    #[inline(always)]
     pub fn spend(&mut self, interval: i64, now_mono: i64) {
         self.full_at = self.full_at.max(now_mono).saturating_add(interval);
     }

@@ -5,7 +5,7 @@ use crate::breach::{Breach, Check};
 use pretrade_records::{ReasonCode, Unit};
 
 /// Control 18: the worst case of the side stays within the maximum, for the account and over all accounts.
-#[inline]
+#[inline(always)]
 pub fn check_position(c: &Context<'_>) -> Check {
     if c.request.is_reduction() {
         return Ok(());
@@ -35,13 +35,13 @@ pub fn check_position(c: &Context<'_>) -> Check {
 }
 
 /// As if every order of the side filled and none of the other.
-#[inline]
+#[inline(always)]
 fn worst(position: i64, working: i64, added: i64) -> i64 {
     position.saturating_add(working).saturating_add(added)
 }
 
 /// Control 28: a new order keeps the number of live orders within the limit of every level.
-#[inline]
+#[inline(always)]
 pub fn check_open_orders(c: &Context<'_>) -> Check {
     if c.request.is_replace || c.request.is_reduction() {
         return Ok(());

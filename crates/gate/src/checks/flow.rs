@@ -8,7 +8,7 @@ use pretrade_records::units::NS_PER_S;
 use pretrade_records::{Order, ReasonCode, Unit};
 
 /// Control 24: a token is left at every level, for new orders and for replaces apart.
-#[inline]
+#[inline(always)]
 pub fn check_message_rate(c: &Context<'_>) -> Check {
     let i = c.instrument;
     let instrument = if c.request.is_replace { (&i.bucket_replace, i.interval_replace) } else { (&i.bucket_new, i.interval_new) };
@@ -24,7 +24,7 @@ pub fn check_message_rate(c: &Context<'_>) -> Check {
 }
 
 /// Control 26: not the same order more than n times inside the window. A verified reduction is judged too.
-#[inline]
+#[inline(always)]
 pub fn check_duplicate_order(c: &Context<'_>, duplicates: &Duplicates) -> Check {
     if !duplicates.is_repeated(c.request.fingerprint, c.request.now_mono) {
         return Ok(());
@@ -33,13 +33,13 @@ pub fn check_duplicate_order(c: &Context<'_>, duplicates: &Duplicates) -> Check 
 }
 
 /// Control 27: the client order id is new in its session today.
-#[inline]
+#[inline(always)]
 pub fn check_client_order_id(order: &Order, ids: &IdSet) -> Check {
     if ids.contains(order.client_order_id, order.session_id) { Err(Breach::plain(27, ReasonCode::DuplicateClientOrderId)) } else { Ok(()) }
 }
 
 /// Control 44: the decision can be recorded, and state for it can be kept.
-#[inline]
+#[inline(always)]
 pub fn check_audit(is_available: bool, is_exempt: bool) -> Check {
     if is_available || is_exempt { Ok(()) } else { Err(Breach::plain(44, ReasonCode::AuditUnavailable)) }
 }

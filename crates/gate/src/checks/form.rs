@@ -8,7 +8,7 @@ use pretrade_records::units::UNDEFINED_PRICE;
 use pretrade_records::{Action, Order, OrderType, ReasonCode, Side, TimeInForce, Unit};
 
 /// Control 8, form: action, side, type and time in force are known and fit together.
-#[inline]
+#[inline(always)]
 pub fn check_form(order: &Order) -> Check {
     let is_sided = order.side == Side::BUY as u8 || order.side == Side::SELL as u8;
     let is_limit = order.order_type == OrderType::Limit as u8;
@@ -25,7 +25,7 @@ pub fn check_form(order: &Order) -> Check {
 }
 
 /// Control 8, quantity: above zero and a multiple of the lot.
-#[inline]
+#[inline(always)]
 pub fn check_quantity(order: &Order, instrument: &Instrument) -> Check {
     let lot = instrument.lot_size;
     if order.quantity > 0 && lot > 0 && (lot == 1 || order.quantity % lot == 0) {
@@ -36,7 +36,7 @@ pub fn check_quantity(order: &Order, instrument: &Instrument) -> Check {
 }
 
 /// Control 8, price: a tick multiple, above zero unless the class allows otherwise.
-#[inline]
+#[inline(always)]
 pub fn check_price_increment(order: &Order, instrument: &Instrument) -> Check {
     if order.order_type == OrderType::Market as u8 {
         return Ok(());
@@ -51,7 +51,7 @@ pub fn check_price_increment(order: &Order, instrument: &Instrument) -> Check {
 }
 
 /// Control 8: all three.
-#[inline]
+#[inline(always)]
 pub fn check_well_formed(request: &Request<'_>, instrument: &Instrument) -> Check {
     check_form(request.order)?;
     check_quantity(request.order, instrument)?;
@@ -59,7 +59,7 @@ pub fn check_well_formed(request: &Request<'_>, instrument: &Instrument) -> Chec
 }
 
 /// Control 31: the order's own time is neither old nor in the future.
-#[inline]
+#[inline(always)]
 pub fn check_order_age(c: &Context<'_>) -> Check {
     let bound = c.options.stale_order_ns;
     let age = c.request.now_utc.saturating_sub(c.request.order.ts_event);

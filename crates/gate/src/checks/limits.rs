@@ -7,14 +7,14 @@ use crate::state::flag;
 use pretrade_records::{ReasonCode, Unit};
 
 /// Control 9: there is a static record; reduce-only that came from an invalid record lets verified reductions pass.
-#[inline]
+#[inline(always)]
 pub fn check_limits_valid(c: &Context<'_>) -> Check {
     let is_refused = c.instrument.stage >= 2 && c.instrument.cause == cause::INVALID && !c.request.is_reduction();
     if c.instrument.flags & flag::NO_STATIC == 0 && !is_refused { Ok(()) } else { Err(Breach::plain(9, ReasonCode::LimitsInvalid)) }
 }
 
 /// Control 10: not in reduce-only through age, or a verified reduction.
-#[inline]
+#[inline(always)]
 pub fn check_limits_fresh(c: &Context<'_>) -> Check {
     if c.instrument.stage < 2 || c.instrument.cause != cause::STALE || c.request.is_reduction() {
         return Ok(());

@@ -52,7 +52,7 @@ pub struct Request<'a> {
 
 impl Request<'_> {
     /// True for a verified reduction.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn is_reduction(&self) -> bool {
         self.passed_as == passed_as::REDUCTION
@@ -84,7 +84,7 @@ pub struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// The levels above the instrument, beside their ledgers.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn levels(&self) -> [&'a Ledger; 3] {
         [self.account, self.strategy, self.firm]

@@ -7,20 +7,20 @@ use crate::state::{Instrument, Ledger};
 use pretrade_records::units::UNLIMITED;
 use pretrade_records::{ReasonCode, Unit};
 
-#[inline]
+#[inline(always)]
 fn side<'a>(c: &Context<'a>) -> &'a SideBounds {
     if c.request.is_buy { &c.instrument.bounds.buy } else { &c.instrument.bounds.sell }
 }
 
 /// The smallest control-12 limit over instrument, account, strategy and firm.
-#[inline]
+#[inline(always)]
 fn quantity_limit(instrument: &Instrument, levels: [&Ledger; 3]) -> i64 {
     levels.iter().fold(instrument.max_order_quantity, |limit, level| limit.min(level.max_order_quantity))
 }
 
 /// Control 12: quantity within the maximum of every level. Below one lot a verified reduction of one lot still passes,
 /// unless the static limit itself forbids it.
-#[inline]
+#[inline(always)]
 pub fn check_max_quantity(c: &Context<'_>) -> Check {
     let limit = quantity_limit(c.instrument, c.levels());
     if c.request.quantity <= limit {
@@ -35,7 +35,7 @@ pub fn check_max_quantity(c: &Context<'_>) -> Check {
 }
 
 /// Control 11: the prices controls 13 to 17 need are there and fresh. A verified reduction needs a last good one only.
-#[inline]
+#[inline(always)]
 pub fn check_reference_price(c: &Context<'_>) -> Check {
     if c.instrument.bounds.missing & missing::REFERENCE == 0 && c.is_quote_fresh {
         return Ok(());
@@ -48,7 +48,7 @@ pub fn check_reference_price(c: &Context<'_>) -> Check {
 
 /// Control 13: quantity x implied price x value within the maximum of every level; 128 bits, a sell valued at the
 /// higher of its price and the best bid.
-#[inline]
+#[inline(always)]
 pub fn check_max_notional(c: &Context<'_>) -> Check {
     let limit = c.levels().iter().fold(c.instrument.max_order_notional, |limit, level| limit.min(level.max_order_notional));
     if limit == UNLIMITED {
@@ -75,7 +75,7 @@ pub fn check_max_notional(c: &Context<'_>) -> Check {
 }
 
 /// Control 14: quantity within its share of visible depth, of the last minute's volume and of the daily volume.
-#[inline]
+#[inline(always)]
 pub fn check_liquidity(c: &Context<'_>) -> Check {
     if c.instrument.bounds.missing & missing::ADV != 0 {
         return Err(Breach::missing(14));
@@ -86,7 +86,7 @@ pub fn check_liquidity(c: &Context<'_>) -> Check {
 
 /// Control 15: a buy not above the reference plus collar, a sell not below it minus collar. A verified reduction without
 /// a fresh reference is held against the last good one and the static collar.
-#[inline]
+#[inline(always)]
 pub fn check_collar(c: &Context<'_>) -> Check {
     let is_last_good = c.instrument.bounds.missing & missing::REFERENCE != 0 || !c.is_quote_fresh;
     let limit = if is_last_good { side(c).collar_static } else { side(c).collar };
@@ -95,7 +95,7 @@ pub fn check_collar(c: &Context<'_>) -> Check {
 }
 
 /// Control 16: a passive order keeps its distance to its own touch. Verified reductions are exempt.
-#[inline]
+#[inline(always)]
 pub fn check_standoff(c: &Context<'_>) -> Check {
     if !c.request.is_passive || c.request.is_reduction() {
         return Ok(());
@@ -111,7 +111,7 @@ pub fn check_standoff(c: &Context<'_>) -> Check {
 }
 
 /// Control 17: an aggressive price does not chase the market beyond its distance from where the windows started.
-#[inline]
+#[inline(always)]
 pub fn check_drift(c: &Context<'_>) -> Check {
     if c.request.is_passive || !is_aggressive(c) {
         return Ok(());
@@ -124,7 +124,7 @@ pub fn check_drift(c: &Context<'_>) -> Check {
     if is_inside { Ok(()) } else { Err(Breach::new(17, ReasonCode::PriceDrift, c.request.implied, limit, Unit::Price)) }
 }
 
-#[inline]
+#[inline(always)]
 fn is_aggressive(c: &Context<'_>) -> bool {
     let touch = side(c).opposite_touch;
     c.request.is_market || if c.request.is_buy { c.request.implied >= touch } else { c.request.implied <= touch }

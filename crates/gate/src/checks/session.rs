@@ -6,26 +6,26 @@ use crate::state::{Instrument, Ledger, flag};
 use pretrade_records::{Phase, ReasonCode, TimeInForce, Unit};
 
 /// Control 1: no kill word of an enclosing scope is set.
-#[inline]
+#[inline(always)]
 pub fn check_kill(kill_word: u64, flags: u32) -> Check {
     if kill_word == 0 && flags & flag::KILLED == 0 { Ok(()) } else { Err(Breach::plain(1, ReasonCode::KillSwitch)) }
 }
 
 /// Control 2: the breaker of the instrument is not latched.
-#[inline]
+#[inline(always)]
 pub fn check_breaker(instrument: &Instrument) -> Check {
     if instrument.flags & flag::TRIPPED == 0 { Ok(()) } else { Err(Breach::plain(2, ReasonCode::BreakerTripped)) }
 }
 
 /// Control 3: under reduce-only the order is a verified reduction.
-#[inline]
+#[inline(always)]
 pub fn check_reduce_only(c: &Context<'_>) -> Check {
     let flags = c.instrument.flags | c.account.flags | c.strategy.flags | c.firm.flags;
     if flags & flag::REDUCE_ONLY == 0 || c.request.is_reduction() { Ok(()) } else { Err(Breach::plain(3, ReasonCode::ReduceOnly)) }
 }
 
 /// Control 5: the account is known and enabled, the strategy not disabled.
-#[inline]
+#[inline(always)]
 pub fn check_party(account: Option<&Ledger>, strategy: &Ledger) -> Check {
     match account {
         Some(account) if account.flags & strategy.flags & flag::ENABLED != 0 => Ok(()),
@@ -34,7 +34,7 @@ pub fn check_party(account: Option<&Ledger>, strategy: &Ledger) -> Check {
 }
 
 /// Control 6: the instrument is known and may trade.
-#[inline]
+#[inline(always)]
 pub fn check_instrument(instrument: Option<&Instrument>) -> Check {
     match instrument {
         None => Err(Breach::plain(6, ReasonCode::UnknownInstrument)),
@@ -44,7 +44,7 @@ pub fn check_instrument(instrument: Option<&Instrument>) -> Check {
 }
 
 /// Control 7: order type and time in force are allowed in the present phase; an unknown phase refuses.
-#[inline]
+#[inline(always)]
 pub fn check_phase(request: &Request<'_>, phase: u8) -> Check {
     if phase == Phase::Continuous as u8 {
         return Ok(());
