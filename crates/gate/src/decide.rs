@@ -43,15 +43,22 @@ struct Seen {
 
 impl Gate {
     /// Decides one order; the record of the decision stands in the journal's ring when this returns.
-    #[inline]
+    #[inline(always)]
     pub fn decide(&mut self, order: &Order, now_mono: i64, now_utc: i64) -> Decision {
+        let mut decision = Decision::default();
+        self.decide_into(order, now_mono, now_utc, &mut decision);
+        decision
+    }
+
+    /// As [`Gate::decide`], writing the decision where it is wanted: 128 bytes are not copied on the way out.
+    pub fn decide_into(&mut self, order: &Order, now_mono: i64, now_utc: i64, decision: &mut Decision) {
         if !self.is_poisoned {
-            match catch_unwind(AssertUnwindSafe(|| self.decide_unguarded(order, now_mono, now_utc))) {
-                Ok(decision) => return decision,
-                Err(_) => self.poison(now_mono, now_utc),
+            if catch_unwind(AssertUnwindSafe(|| self.decide_unguarded(order, now_mono, now_utc, decision))).is_ok() {
+                return;
             }
+            self.poison(now_mono, now_utc);
         }
-        self.decide_poisoned(order, now_mono, now_utc)
+        self.decide_poisoned(order, now_mono, now_utc, decision);
     }
 
     /// Decides one order and hands out the approval that sending needs.
@@ -61,9 +68,9 @@ impl Gate {
     }
 
     #[inline(always)]
-    fn decide_unguarded(&mut self, order: &Order, now_mono: i64, now_utc: i64) -> Decision {
+    fn decide_unguarded(&mut self, order: &Order, now_mono: i64, now_utc: i64, out: &mut Decision) {
         if order.action == Action::Cancel as u8 {
-            return self.decide_cancel(order, now_mono, now_utc);
+            return self.decide_cancel(order, now_mono, now_utc, out);
         }
         let instrument = self.instrument_index.get(order.instrument_id);
         let account = self.account_index.get(order.account_id);
@@ -74,7 +81,7 @@ impl Gate {
             self.bring_up_to_date(at, now_mono, now_utc, &mut seen);
         }
         let verdict = self.judge(order, instrument, account, strategy, now_mono, now_utc, &mut seen);
-        self.conclude(order, instrument, verdict, &seen, now_mono, now_utc)
+        self.conclude(order, instrument, verdict, &seen, now_mono, now_utc, out);
     }
 
     /// Asks for every line the checks will read.
@@ -312,14 +319,15 @@ impl Gate {
     }
 
     /// A cancel passes every risk rule in every state; only a cancel of an unknown order is answered no.
-    fn decide_cancel(&mut self, order: &Order, now_mono: i64, now_utc: i64) -> Decision {
+    fn decide_cancel(&mut self, order: &Order, now_mono: i64, now_utc: i64, out: &mut Decision) {
         let known = self.find_order(order.original_client_order_id, order.session_id);
         let verdict = if known.is_some() { Ok(None) } else { Err(Breach::plain(0, ReasonCode::UnknownOrder)) };
         let instrument = known.map(|o| o.instrument as usize).or_else(|| self.instrument_index.get(order.instrument_id));
-        self.conclude(order, instrument, verdict, &Seen::default(), now_mono, now_utc)
+        self.conclude(order, instrument, verdict, &Seen::default(), now_mono, now_utc, out);
     }
 
     /// Applies the verdict, makes the decision and journals it.
+    #[allow(clippy::too_many_arguments, reason = "inlined: words, not a call")]
     #[inline(always)]
     fn conclude(
         &mut self,
@@ -329,19 +337,19 @@ impl Gate {
         seen: &Seen,
         now_mono: i64,
         now_utc: i64,
-    ) -> Decision {
+        out: &mut Decision,
+    ) {
         self.counters.decisions += 1;
-        match verdict {
-            Ok(None) => {
-                self.counters.accepted += 1;
-                let decision = self.describe(order, instrument, Verdict::Accept, None, seen, now_mono, now_utc);
-                self.apply(order, now_mono, false);
-                self.keep_id(order);
-                self.record_decision(order, instrument, &decision, seen, RecordKind::Decision);
-                decision
-            }
-            other => self.conclude_no(order, instrument, other, seen, now_mono, now_utc),
-        }
+        let Ok(None) = verdict else {
+            *out = self.conclude_no(order, instrument, verdict, seen, now_mono, now_utc);
+            return;
+        };
+        self.counters.accepted += 1;
+        let decision = self.describe(order, instrument, Verdict::Accept, None, seen, now_mono, now_utc);
+        self.apply(order, now_mono, false);
+        self.keep_id(order);
+        self.record_decision(order, instrument, &decision, seen, RecordKind::Decision);
+        *out = decision;
     }
 
     #[inline(never)]
@@ -463,7 +471,7 @@ impl Gate {
 
     /// A poisoned gate trusts none of its state: cancels pass, everything else is refused.
     #[cold]
-    fn decide_poisoned(&mut self, order: &Order, now_mono: i64, now_utc: i64) -> Decision {
+    fn decide_poisoned(&mut self, order: &Order, now_mono: i64, now_utc: i64, out: &mut Decision) {
         let (verdict, breach) = if order.action == Action::Cancel as u8 {
             (Verdict::Accept, None)
         } else {
@@ -472,7 +480,7 @@ impl Gate {
         self.counters.decisions += 1;
         let decision = self.describe(order, None, verdict, breach, &Seen::default(), now_mono, now_utc);
         self.record_decision(order, None, &decision, &Seen::default(), RecordKind::Decision);
-        decision
+        *out = decision;
     }
 }
 

@@ -14,7 +14,10 @@ const SETS: usize = 1024;
 #[repr(C, align(64))]
 struct Seen {
     fingerprint: u64,
-    next: u64,
+    /// Place of the oldest time, the next to be written over.
+    next: u32,
+    /// Times written, up to `count`.
+    filled: u32,
     times: [i64; MOST],
 }
 
@@ -39,7 +42,7 @@ impl Duplicates {
     }
 
     /// Fingerprint of what makes two orders the same.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn fingerprint(account: u32, instrument: u32, side_type: u32, quantity: i64, price: i64) -> u64 {
         let mut h = (u64::from(account) << 32 | u64::from(instrument)) ^ 0x9e37_79b9_7f4a_7c15;
@@ -50,19 +53,19 @@ impl Duplicates {
         h.max(1)
     }
 
-    #[inline]
+    #[inline(always)]
     fn set_of(fingerprint: u64) -> usize {
         (fingerprint as usize & (SETS - 1)) * WAYS
     }
 
     /// Asks for the first line of a fingerprint.
-    #[inline]
+    #[inline(always)]
     pub fn prefetch(&self, fingerprint: u64) {
         prefetch(&self.seen[Self::set_of(fingerprint)]);
     }
 
     /// True where `count` equal orders were already accepted inside the window.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn is_repeated(&self, fingerprint: u64, now_mono: i64) -> bool {
         if self.window_ns == 0 {
@@ -70,14 +73,12 @@ impl Duplicates {
         }
         let start = Self::set_of(fingerprint);
         let Some(seen) = self.seen[start..start + WAYS].iter().find(|s| s.fingerprint == fingerprint) else { return false };
-        // The copy accepted `count` orders ago; zero where there were fewer.
-        let at = seen.next as usize % self.count;
-        let time = seen.times[at];
-        seen.next >= self.count as u64 && now_mono.saturating_sub(time) < self.window_ns
+        // The copy accepted `count` orders ago.
+        seen.filled as usize == self.count && now_mono.saturating_sub(seen.times[seen.next as usize]) < self.window_ns
     }
 
     /// Remembers an accepted order.
-    #[inline]
+    #[inline(always)]
     pub fn remember(&mut self, fingerprint: u64, now_mono: i64) {
         if self.window_ns == 0 {
             return;
@@ -86,14 +87,15 @@ impl Duplicates {
         let set = &mut self.seen[start..start + WAYS];
         let way = match set.iter().position(|s| s.fingerprint == fingerprint || s.fingerprint == 0) {
             Some(way) => way,
-            None => oldest(set, count),
+            None => oldest(set),
         };
         let seen = &mut set[way];
         if seen.fingerprint != fingerprint {
             *seen = Seen { fingerprint, ..Default::default() };
         }
-        seen.times[seen.next as usize % count] = now_mono;
-        seen.next += 1;
+        seen.times[seen.next as usize] = now_mono;
+        seen.next = if seen.next as usize + 1 == count { 0 } else { seen.next + 1 };
+        seen.filled = (seen.filled + 1).min(count as u32);
     }
 
     /// Equal orders allowed.
@@ -103,9 +105,10 @@ impl Duplicates {
     }
 }
 
-fn oldest(set: &[Seen], count: usize) -> usize {
-    let newest = |s: &Seen| s.times[(s.next as usize + count - 1) % count];
-    (0..set.len()).min_by_key(|&way| newest(&set[way])).unwrap_or(0)
+/// The kind whose oldest remembered copy is oldest: it is the first to leave the window.
+#[inline(always)]
+fn oldest(set: &[Seen]) -> usize {
+    (0..set.len()).min_by_key(|&way| set[way].times[set[way].next as usize]).unwrap_or(0)
 }
 
 #[cfg(test)]

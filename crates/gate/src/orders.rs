@@ -71,7 +71,7 @@ impl OrderTable {
     }
 
     /// Ids that follow each other share lines of the index, so that a session's newest orders stay in the cache.
-    #[inline]
+    #[inline(always)]
     fn home(&self, id: u64, session: u32) -> usize {
         let h = ((id >> 4) ^ u64::from(session).rotate_left(40)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         ((h as usize) << 4 | (id as usize & 15)) & (self.orders.len() - 1)
@@ -83,7 +83,7 @@ impl OrderTable {
         prefetch_for_write(&self.orders[self.home(id, session)]);
     }
 
-    #[inline]
+    #[inline(always)]
     fn find(&self, id: u64, session: u32) -> Result<usize, usize> {
         let mut at = self.home(id, session);
         loop {
@@ -119,7 +119,7 @@ impl OrderTable {
     }
 
     /// Adds or overwrites an order. [`OrderTable::has_room`] must hold.
-    #[inline]
+    #[inline(always)]
     pub fn insert(&mut self, order: LiveOrder) {
         match self.find(order.client_order_id, order.session_id) {
             Ok(at) => self.orders[at] = order,

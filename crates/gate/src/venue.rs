@@ -155,6 +155,7 @@ impl Gate {
         self.count_open(&order, -1);
     }
 
+    #[inline(always)]
     pub(crate) fn count_open(&mut self, order: &LiveOrder, by: i64) {
         let instrument = &mut self.instruments[order.instrument as usize];
         instrument.open_orders = instrument.open_orders.saturating_add_signed(by as i32);
@@ -163,6 +164,7 @@ impl Gate {
         self.firm.open_orders += by;
     }
 
+    #[inline(always)]
     pub(crate) fn move_working(&mut self, order: &LiveOrder, by: i64) {
         let at = self.cell_at(order.instrument as usize, usize::from(order.account));
         let (cell, instrument) = (&mut self.cells[at], &mut self.instruments[order.instrument as usize]);

@@ -77,9 +77,15 @@ impl GateJournalRecord {
     /// With mark and checksum.
     #[must_use]
     pub fn sealed(mut self) -> Self {
+        self.seal();
+        self
+    }
+
+    /// Writes mark and checksum in place.
+    #[inline(always)]
+    pub fn seal(&mut self) {
         self.mark = RECORD_MARK;
         self.crc = crc32c_record(self.as_words());
-        self
     }
 
     /// True where mark and checksum hold.

@@ -10,7 +10,7 @@ use pretrade_gate::{Gate, GateFiles, GateOptions, VenueKind, VenueMessage};
 use pretrade_journal::GateJournalOptions;
 use pretrade_records::parameter::{ALL_VALID, Parameter};
 use pretrade_records::units::{NS_PER_MS, UNDEFINED_PRICE};
-use pretrade_records::{LimitsRecord, Order, Phase, QuotesRecord, Verdict};
+use pretrade_records::{Decision, LimitsRecord, Order, Phase, QuotesRecord, Verdict};
 use pretrade_shm::clock::boot_domain;
 use pretrade_shm::controls::row_flags;
 use pretrade_shm::{Access, ControlsRecord, Level, LimitsTable, QuotesTable, ReadOutcome};
@@ -337,9 +337,11 @@ fn full_check(
         let next = std::cell::RefCell::new(Order::default());
         let prepare = |i: usize, id: u64, utc: i64| *next.borrow_mut() = Order { client_order_id: id, ts_event: utc, ..orders[i & (ORDERS - 1)] };
         prepare(0, 1, now.get().1);
+        let mut decision = Decision::default();
         let call = |_: usize| {
             let (mono, utc) = now.get();
-            gate.borrow_mut().decide(&next.borrow(), mono, utc).verdict == Verdict::Accept as u8
+            gate.borrow_mut().decide_into(&next.borrow(), mono, utc, &mut decision);
+            decision.verdict == Verdict::Accept as u8
         };
         let after = |i: usize| {
             let (mono, utc) = now.get();

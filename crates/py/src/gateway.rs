@@ -173,7 +173,9 @@ impl Gate {
         if poll {
             gate.reserve().map_err(|e| raise(py, e.to_string()))?;
         }
-        Ok(Decision { record: gate.decide(&order, now_mono, now_utc) })
+        let mut decision = Decision { record: Record::default() };
+        gate.decide_into(&order, now_mono, now_utc, &mut decision.record);
+        Ok(decision)
     }
 
     /// Decides the bytes of ORDER records; returns the bytes of as many DECISION records.

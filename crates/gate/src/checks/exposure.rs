@@ -46,10 +46,13 @@ pub fn check_open_orders(c: &Context<'_>) -> Check {
     if c.request.is_replace || c.request.is_reduction() {
         return Ok(());
     }
-    let instrument = (i64::from(c.instrument.open_orders), c.instrument.open_orders_limit);
-    let levels = c.levels().map(|level| (level.open_orders, level.open_orders_limit));
-    match std::iter::once(instrument).chain(levels).find(|(open, limit)| open >= limit) {
-        None => Ok(()),
-        Some((open, limit)) => Err(Breach::new(28, ReasonCode::OpenOrdersExceedLimit, open + 1, limit, Unit::Count)),
-    }
+    has_place(i64::from(c.instrument.open_orders), c.instrument.open_orders_limit)?;
+    has_place(c.account.open_orders, c.account.open_orders_limit)?;
+    has_place(c.strategy.open_orders, c.strategy.open_orders_limit)?;
+    has_place(c.firm.open_orders, c.firm.open_orders_limit)
+}
+
+#[inline(always)]
+fn has_place(open: i64, limit: i64) -> Check {
+    if open < limit { Ok(()) } else { Err(Breach::new(28, ReasonCode::OpenOrdersExceedLimit, open + 1, limit, Unit::Count)) }
 }

@@ -4,23 +4,33 @@ use super::Context;
 use crate::breach::{Breach, Check};
 use crate::duplicates::Duplicates;
 use crate::ids::IdSet;
+use crate::rate::Bucket;
 use pretrade_records::units::NS_PER_S;
 use pretrade_records::{Order, ReasonCode, Unit};
 
 /// Control 24: a token is left at every level, for new orders and for replaces apart.
 #[inline(always)]
 pub fn check_message_rate(c: &Context<'_>) -> Check {
-    let i = c.instrument;
-    let instrument = if c.request.is_replace { (&i.bucket_replace, i.interval_replace) } else { (&i.bucket_new, i.interval_new) };
-    let levels = c.levels().map(|l| if c.request.is_replace { (&l.bucket_replace, l.interval_replace) } else { (&l.bucket_new, l.interval_new) });
-    let now = c.request.now_mono;
-    match std::iter::once(instrument).chain(levels).find(|(bucket, interval)| !bucket.has_token(*interval, now)) {
-        None => Ok(()),
-        Some((bucket, interval)) => {
-            let limit = if interval == i64::MAX { 0 } else { NS_PER_S / interval.max(1) };
-            Err(Breach::new(24, ReasonCode::MessageRate, bucket.taken(interval, now) + 1, limit, Unit::PerSecond))
-        }
+    let (i, a, s, f) = (c.instrument, c.account, c.strategy, c.firm);
+    if c.request.is_replace {
+        has_token(c, &i.bucket_replace, i.interval_replace)?;
+        has_token(c, &a.bucket_replace, a.interval_replace)?;
+        has_token(c, &s.bucket_replace, s.interval_replace)?;
+        return has_token(c, &f.bucket_replace, f.interval_replace);
     }
+    has_token(c, &i.bucket_new, i.interval_new)?;
+    has_token(c, &a.bucket_new, a.interval_new)?;
+    has_token(c, &s.bucket_new, s.interval_new)?;
+    has_token(c, &f.bucket_new, f.interval_new)
+}
+
+#[inline(always)]
+fn has_token(c: &Context<'_>, bucket: &Bucket, interval: i64) -> Check {
+    if bucket.has_token(interval, c.request.now_mono) {
+        return Ok(());
+    }
+    let limit = if interval == i64::MAX { 0 } else { NS_PER_S / interval.max(1) };
+    Err(Breach::new(24, ReasonCode::MessageRate, bucket.taken(interval, c.request.now_mono) + 1, limit, Unit::PerSecond))
 }
 
 /// Control 26: not the same order more than n times inside the window. A verified reduction is judged too.
