@@ -11,7 +11,21 @@ import importlib.util
 from types import ModuleType
 
 _ROOMS = frozenset(
-    {"domain", "audit", "feeds", "bus", "features", "models", "limits", "calibration", "gateway", "sidecar", "simulation", "monitoring"}
+    {
+        "domain",
+        "audit",
+        "feeds",
+        "bus",
+        "features",
+        "models",
+        "limits",
+        "calibration",
+        "gateway",
+        "sidecar",
+        "simulation",
+        "conformance",
+        "monitoring",
+    }
 )
 
 __version__ = "0.1.0"
