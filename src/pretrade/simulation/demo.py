@@ -81,7 +81,7 @@ def tell(
         "processes": [],
         "breaker_resumed_by": None,
         "audit_verified": dynamic.is_verified and static.is_verified,
-        "model": {"id": model.id, "kind": kind, "provisional": model.provisional},
+        "model": {"id": model.id, "kind": kind, "provisional": model.provisional, "card": model.card()},
         "decisions": {"dynamic": dynamic.as_dicts(), "static": static.as_dicts()},
         "seconds": round(time.perf_counter() - started, 3),
     }

@@ -138,7 +138,7 @@ def tell(seed: int, options: StoryOptions, cache: Path, config: Config, *, confi
         seen = _observe(crew, instrument, run, twin, clock, show)
         crew.stop()
         told = _conclude(seed, options, run, twin, config, seen, crew)
-        told.demo["model"] = {"id": model.id, "kind": CHAMPION, "provisional": model.provisional}
+        told.demo["model"] = {"id": model.id, "kind": CHAMPION, "provisional": model.provisional, "card": model.card()}
         told.demo["seconds"] = round(time.perf_counter() - started, 3)
         return told
     finally:

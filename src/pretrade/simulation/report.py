@@ -1,44 +1,62 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The demo's report: one self-contained HTML file, every panel on one time axis."""
+"""The demo's report: one self-contained HTML file that tells the story from top to bottom."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping
+from itertools import groupby
 from typing import Any, Final
 
-Series = Mapping[str, Sequence[float | int | None]]
+from pretrade.simulation.chart import LEFT, RIGHT, TIERS, WIDTH, Series, draw
 
-_WIDTH, _LEFT, _RIGHT, _PANEL, _GAP, _TOP = 1080, 74, 24, 120, 22, 46
-_TIERS: Final = ("NORMAL", "ELEVATED", "HIGH", "CRITICAL")
-_MARKS: Final = (
-    ("ts_seller_start", "T: selling starts", "start"),
-    ("ts_elevated", "ELEVATED", "elevated"),
-    ("ts_high", "HIGH", "high"),
-    ("ts_minus_1pct", "−1 %", "fall"),
-    ("ts_critical", "CRITICAL", "critical"),
-    ("ts_minus_2pct", "−2 %", "fall"),
-)
 _STYLE: Final = """
-:root{color-scheme:light dark;--ink:#16202c;--soft:#5b6776;--line:#d9dfe6;--paper:#fbfcfd;--card:#fff;
---bid:#0b7285;--ask:#9c36b5;--price:#1c4f9c;
---limit:#b4510a;--normal:#dfeee3;--elevated:#f5d76e;--high:#f08c4a;--critical:#d9363e}
-@media(prefers-color-scheme:dark){:root{--ink:#e6ebf1;--soft:#9aa7b5;--line:#2d3743;--paper:#10161d;--card:#171f28;
---bid:#3bc9db;--ask:#da77f2;--price:#74a9f7;
---limit:#ffa94d;--normal:#1d3326;--elevated:#8a6d00;--high:#b35c12;--critical:#c92a2a}}
-body{margin:0;background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
-main{max-width:1120px;margin:0 auto;padding:28px 20px 60px}
-h1{font-size:26px;margin:0 0 4px}h2{font-size:18px;margin:34px 0 10px}p.lead{color:var(--soft);margin:0 0 20px;max-width:78ch}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(180px,1fr));gap:12px;margin:18px 0}
-.card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px 14px}
-.card b{display:block;font-size:22px}.card span{color:var(--soft);font-size:13px}
-figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:10px;padding:8px;overflow-x:auto}
-svg{display:block;width:100%;min-width:760px;height:auto}
-svg text{fill:var(--soft);font-size:11px;font-family:system-ui,sans-serif}svg .name{fill:var(--ink);font-weight:600;font-size:12px}
-table{border-collapse:collapse;width:100%;background:var(--card);border:1px solid var(--line);border-radius:10px;font-size:14px}
-th,td{text-align:left;padding:7px 12px;border-bottom:1px solid var(--line);font-variant-numeric:tabular-nums}th{color:var(--soft);font-weight:600}
-.REJECT{color:#c92a2a;font-weight:700}.ACCEPT{color:#2b8a3e;font-weight:700}@media(prefers-color-scheme:dark){.REJECT{color:#ff8787}.ACCEPT{color:#69db7c}}
-footer{color:var(--soft);font-size:13px;margin-top:30px;overflow-wrap:anywhere}
+:root{color-scheme:light dark;--ink:#16202c;--soft:#5b6776;--line:#e1e6ec;--paper:#f6f8fa;--card:#fff;--bid:#0b7285;--ask:#9c36b5;--price:#1c4f9c;
+--limit:#b4510a;--good:#1f7a35;--bad:#c0272d;--normal:#cfe6d6;--elevated:#f3d25b;--high:#f08c4a;--critical:#d9363e;
+--elevated-line:#a17800;--high-line:#c2570c;--critical-line:#c0272d;--on-tier:#16202c}
+@media(prefers-color-scheme:dark){:root{--ink:#e6ebf1;--soft:#9aa7b5;--line:#28323d;--paper:#0f151b;--card:#161e27;--bid:#3bc9db;--ask:#da77f2;
+--price:#74a9f7;--limit:#ffa94d;--good:#69db7c;--bad:#ff8787;--normal:#23402f;--elevated:#8a6d00;--high:#b35c12;--critical:#b3242b;
+--elevated-line:#e3c04b;--high-line:#ff9d57;--critical-line:#ff8787;--on-tier:#fff}}
+*{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,"Segoe UI",sans-serif}
+main{max-width:1140px;margin:0 auto;padding:32px 20px 64px}
+h1{font-size:28px;letter-spacing:-.01em;margin:0 0 6px}h2{font-size:18px;margin:38px 0 10px}
+p{color:var(--soft);margin:0 0 14px;max-width:82ch}
+.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(185px,1fr));gap:12px;margin:20px 0}
+.card{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:14px 16px}
+.card b{display:block;font-size:23px;letter-spacing:-.01em}.card span{color:var(--soft);font-size:13px}
+figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:12px;padding:12px 10px;overflow-x:auto;position:relative}
+figcaption{color:var(--soft);font-size:13px;padding:2px 8px 6px;min-height:1.6em;font-variant-numeric:tabular-nums}
+svg{display:block;width:100%;min-width:820px;height:auto}svg text{fill:var(--soft);font-size:11px}
+svg .name{fill:var(--ink);font-weight:600;font-size:12px}svg .label{fill:var(--ink);font-size:11.5px;font-weight:600}
+svg .tier{fill:var(--on-tier);font-weight:700;font-size:11px;letter-spacing:.04em}
+svg .grid{stroke:var(--line)}svg .axis{stroke:var(--soft)}svg .curve{fill:none;stroke-width:1.7;stroke-linejoin:round}
+svg .mark{stroke-dasharray:3 4;stroke-width:1.2}svg #cursor{stroke:var(--ink);opacity:.55}
+svg .NORMAL{fill:var(--normal)}svg .ELEVATED{fill:var(--elevated)}svg .HIGH{fill:var(--high)}svg .CRITICAL{fill:var(--critical)}svg .band{opacity:.1}
+svg .ACCEPT{fill:var(--good)}svg .REJECT{fill:var(--bad)}svg .HOLD{fill:var(--elevated-line)}
+.wide{overflow-x:auto;border:1px solid var(--line);border-radius:12px;background:var(--card)}
+table{border-collapse:collapse;width:100%;font-size:14px}th,td{text-align:left;padding:8px 14px;font-variant-numeric:tabular-nums;vertical-align:top}
+tr+tr td,thead+tbody td{border-top:1px solid var(--line)}th{color:var(--soft);font-weight:600;white-space:nowrap}
+b.REJECT{color:var(--bad)}b.ACCEPT{color:var(--good)}b.HOLD{color:var(--elevated-line)}
+tr.first{background:color-mix(in srgb,var(--bad) 9%,transparent)}
+.chip{display:inline-block;border-radius:6px;padding:0 7px;font-size:12px;font-weight:700;color:var(--on-tier)}
+.chip.NORMAL{background:var(--normal)}.chip.ELEVATED{background:var(--elevated)}.chip.HIGH{background:var(--high)}
+.chip.CRITICAL{background:var(--critical);color:#fff}
+code,footer{font-size:13px;overflow-wrap:anywhere}footer{color:var(--soft);margin-top:34px}
+@media print{body{background:#fff}figure,.card,.wide{break-inside:avoid}}
+"""
+_SCRIPT: Final = """
+const d=JSON.parse(document.getElementById("series").textContent),f=document.querySelector("figure"),s=f.querySelector("svg"),
+c=document.getElementById("cursor"),w=document.getElementById("reading"),rest=w.textContent,lo=+s.dataset.low,hi=+s.dataset.high;
+function at(e){const p=new DOMPoint(e.clientX,e.clientY).matrixTransform(s.getScreenCTM().inverse()),
+t=lo+(p.x-LEFT)/(WIDTH-LEFT-RIGHT)*(hi-lo);if(t<lo||t>hi)return off();
+let i=d.t_s.findIndex(v=>v>=t);if(i<0)i=d.t_s.length-1;
+const n=(k,q)=>d[k][i]==null?"–":d[k][i].toFixed(q);
+c.setAttribute("x1",p.x);c.setAttribute("x2",p.x);c.setAttribute("visibility","visible");
+w.textContent=`T${d.t_s[i]<0?"−":"+"}${Math.abs(d.t_s[i]).toFixed(1)} s · price ${n("price",2)} · bid ${n("depth_bid",0)} · ask ${n("depth_ask",0)}`+
+` · spread ${n("spread_ticks",0)} · score ${n("score",3)} · ${TIERS[d.tier[i]]} · limit ${n("limit",0)}`}
+function off(){c.setAttribute("visibility","hidden");w.textContent=rest}
+s.addEventListener("pointermove",at);s.addEventListener("pointerleave",off);
 """
 
 
@@ -56,142 +74,146 @@ def render(demo: Mapping[str, Any], series: Series) -> str:
     Returns
     -------
     str
-        HTML with style and pictures inside; it refers to nothing outside.
+        HTML with style, script and pictures inside; it refers to nothing outside.
     """
-    start = demo["ts_seller_start"]
-    dynamic, static = demo["order_200"]["dynamic"], demo["order_200"]["static"]
-    lead = None if demo["ts_high"] is None or demo["ts_minus_1pct"] is None else (demo["ts_minus_1pct"] - demo["ts_high"]) / 1e9
-    cards = (
-        (f"{demo['max_order_quantity_before']} → {demo['max_order_quantity_high']} lots", "maximum order, before and in HIGH"),
-        ("no fall" if lead is None else f"{lead:.1f} s", "from HIGH to −1 %"),
-        (f"{dynamic['verdict']}", f"200 lots: {dynamic['reason']}, {dynamic['measured']:g} against {dynamic['limit']:g}"),
-        (f"{static['verdict']}", "the same order on the static system"),
-        ("verified" if demo["audit_verified"] else "BROKEN", "audit chain"),
-    )
-    body = "".join(f'<div class="card"><b>{html.escape(value)}</b><span>{html.escape(label)}</span></div>' for value, label in cards)
+    seed, static_limit = demo["seed"], demo["static_limit"]
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>pretrade: the 14:30 flash crash, seed {demo['seed']}</title><style>{_STYLE}</style></head><body><main>"
-        "<h1>The 14:30 flash crash</h1><p class=lead>A large seller meets makers with finite inventory. Depth goes first, while the price is "
-        "still flat; the tier rises on it and the limit falls before the price does. "
-        f"Seed {demo['seed']}, static limit {demo['static_limit']} lots. Nothing resumes by itself.</p>"
-        f'<div class="cards">{body}</div><figure>{_chart(demo, series, start)}</figure>'
-        f"<h2>200-lot orders, put to both gates every half second</h2>{_decisions(demo, start)}"
-        f"<h2>Tier changes and alerts</h2>{_changes(demo, start)}"
-        f"<footer>configuration {html.escape(demo['config_hash'])} · model {html.escape(str(demo['model']['kind']))} "
-        f"{html.escape(str(demo['model']['id']))}{' · PROVISIONAL' if demo['model'].get('provisional') else ''} · "
-        f"breaker resumed by {html.escape(str(demo['breaker_resumed_by'] or 'nobody'))}</footer>"
-        f"</main></body></html>\n"
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>pretrade: the 14:30 flash crash, seed {seed}</title><style>{_STYLE}</style></head><body><main>"
+        "<h1>The 14:30 flash crash</h1><p>A large seller meets makers with finite inventory. Depth goes first, while the price is still flat; the "
+        f"tier rises on it, and the limit falls before the price does. Seed {seed}, static limit {static_limit} lots. Nothing resumes by itself.</p>"
+        f'{_cards(demo)}<figure>{draw(demo, series)}<figcaption id="reading" aria-live="off">Dots: 200-lot orders put to the dynamic gate, '
+        "green accepted, red refused. Point at the picture to read its values.</figcaption></figure>"
+        "<h2>The same orders on both systems</h2><p>A 200-lot sell, immediate or cancel, every half second from T+10 s, priced so that an accepted "
+        f"one cannot trade. Runs of equal decisions are one line.</p>{_decisions(demo)}"
+        f"<h2>Tier changes and alerts</h2>{_changes(demo)}<h2>What decided</h2>{_model(demo)}"
+        f"<footer>Configuration <code>{html.escape(demo['config_hash'])}</code><br>Audit chain {_audit(demo)}; breaker resumed by "
+        f"{html.escape(str(demo['breaker_resumed_by'] or 'nobody'))}.{_processes(demo)}</footer></main>"
+        f'<script type="application/json" id="series">{_data(series)}</script><script>{_script()}</script></body></html>\n'
     )
 
 
-def _chart(demo: Mapping[str, Any], series: Series, start: int) -> str:
-    t = [float(v) for v in series["t_s"] if v is not None]
-    low, high = min(t), max(t)
-
-    def x(seconds: float) -> float:
-        return _LEFT + (seconds - low) / (high - low or 1.0) * (_WIDTH - _LEFT - _RIGHT)
-
-    panels: list[tuple[str, list[tuple[str, str]]]] = [
-        ("mid price", [("price", "--price")]),
-        ("10-level depth, lots", [("depth_bid", "--bid"), ("depth_ask", "--ask")]),
-        ("spread, ticks", [("spread_ticks", "--soft")]),
-        ("score", [("score", "--critical")]),
-        ("maximum order, lots", [("limit", "--limit")]),
-    ]
-    height = _TOP + len(panels) * (_PANEL + _GAP) + 24
-    parts = [f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="Price, depth, spread, score, tier and limit on one time axis">']
-    parts += [_tier_bands(series, x, height)]
-    for i, (name, lines) in enumerate(panels):
-        parts.append(_panel(name, lines, series, x, _TOP + i * (_PANEL + _GAP)))
-    parts += [_mark(demo[key], label, kind, start, x, height, n) for n, (key, label, kind) in enumerate(_MARKS) if demo.get(key) is not None]
-    step = 5 if high - low < 100 else 60
-    for seconds in range(int(low // step * step) + step, int(high) + 1, step):
-        parts.append(f'<text x="{x(seconds):.1f}" y="{height - 6}" text-anchor="middle">{seconds:+d} s</text>')
-    return "".join(parts) + "</svg>"
+def _cards(demo: Mapping[str, Any]) -> str:
+    dynamic, static = demo["order_200"]["dynamic"], demo["order_200"]["static"]
+    is_told = demo["ts_high"] is not None and demo["ts_minus_1pct"] is not None
+    lead = f"{(demo['ts_minus_1pct'] - demo['ts_high']) / 1e9:.1f} s" if is_told else "no fall" if demo["ts_minus_1pct"] is None else "not seen"
+    before, high = demo["max_order_quantity_before"], demo["max_order_quantity_high"]
+    missed = "no limit missed" if dynamic["verdict"] == "ACCEPT" else f"{dynamic['reason']}, {dynamic['measured']:g} against {dynamic['limit']:g}"
+    cards = (
+        (f"{before} → {high} lots" if high is not None else f"{before} lots", "maximum order, before and in HIGH"),
+        (lead, "from tier HIGH to a fall of 1\u00a0%"),
+        (dynamic["verdict"], f"200 lots, dynamic limits: {missed}"),
+        (static["verdict"], "the same order, static limits"),
+        (_audit(demo), "audit chain"),
+    )
+    body = "".join(f'<div class="card"><b>{_text(value)}</b><span>{_text(label)}</span></div>' for value, label in cards)
+    return f'<div class="cards">{body}</div>'
 
 
-def _tier_bands(series: Series, x: Callable[[float], float], height: int) -> str:
-    out, begin = [], 0
-    t, tier = series["t_s"], series["tier"]
-    for i in range(1, len(t) + 1):
-        if i == len(t) or tier[i] != tier[begin]:
-            code = int(tier[begin] or 0)
-            if code:
-                left, right = x(float(t[begin] or 0)), x(float(t[min(i, len(t) - 1)] or 0))
-                band = f'<rect x="{left:.1f}" y="{_TOP}" width="{max(right - left, 0.5):.1f}" height="{height - _TOP - 24}"'
-                out.append(f'{band} style="fill:var(--{_TIERS[code].lower()})" opacity=".22"/>')
-            begin = i
-    return "".join(out)
+def _decisions(demo: Mapping[str, Any]) -> str:
+    start, first = demo["ts_seller_start"], demo["order_200"]["dynamic"]
 
+    def same(pair: tuple[Mapping[str, Any], Mapping[str, Any]]) -> tuple[Any, ...]:
+        dynamic, static = pair
+        return (dynamic["tier"], dynamic["verdict"], dynamic["reason"], dynamic["limit"], static["verdict"], static["reason"])
 
-def _panel(name: str, lines: list[tuple[str, str]], series: Series, x: Callable[[float], float], top: int) -> str:
-    values = [float(v) for key, _ in lines for v in series[key] if v is not None]
-    low, high = (min(values), max(values)) if values else (0.0, 1.0)
-    if low >= 0 and "price" not in name:
-        low = 0.0
-    span = high - low or 1.0
-
-    def y(value: float) -> float:
-        return top + _PANEL - (value - low) / span * (_PANEL - 8) - 2
-
-    out = [f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{top + _PANEL}" y2="{top + _PANEL}" stroke="var(--line)"/>']
-    for value in (low, (low + high) / 2, high):
-        out.append(f'<text x="{_LEFT - 8}" y="{y(value) + 4:.1f}" text-anchor="end">{value:,.{0 if high >= 100 else 2}f}</text>')
-    out.append(f'<text class="name" x="{_LEFT + 6}" y="{top + 10}">{name}</text>')
-    for n, (key, colour) in enumerate(lines):
-        line = _path(series["t_s"], series[key], x, y, steps=key == "limit")
-        out.append(f'<path d="{line}" fill="none" style="stroke:var({colour})" stroke-width="1.6"/>')
-        if len(lines) > 1:
-            out.append(f'<text x="{_LEFT + 150 + 60 * n}" y="{top + 10}" style="fill:var({colour})">{key.split("_")[1]}</text>')
-    return "".join(out)
-
-
-def _path(
-    t: Sequence[float | int | None], values: Sequence[float | int | None], x: Callable[[float], float], y: Callable[[float], float], *, steps: bool
-) -> str:
-    out, pen = [], "M"
-    for at, value in zip(t, values, strict=True):
-        if at is None or value is None:
-            pen = "M"
-            continue
-        out.append(f"H{x(at):.1f}V{y(value):.1f}" if steps and pen == "L" else f"{pen}{x(at):.1f} {y(value):.1f}")
-        pen = "L"
-    return "".join(out)
-
-
-def _mark(ts: int, label: str, kind: str, start: int, x: Callable[[float], float], height: int, n: int) -> str:
-    at = x((ts - start) / 1e9)
-    colour = {"start": "--soft", "fall": "--price"}.get(kind, f"--{kind}")
-    line = f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{_TOP - 4}" y2="{height - 22}" style="stroke:var({colour})" stroke-dasharray="4 3"/>'
-    return f'{line}<text x="{at + 3:.1f}" y="{14 + 14 * (n % 2)}">{html.escape(label)}</text>'
-
-
-def _decisions(demo: Mapping[str, Any], start: int) -> str:
     rows = []
-    for dynamic, static in zip(demo["decisions"]["dynamic"], demo["decisions"]["static"], strict=True):
-        why = "" if dynamic["verdict"] == "ACCEPT" else f"{dynamic['reason']} {dynamic['measured']:g} / {dynamic['limit']:g} {dynamic['unit']}"
+    for _, run in groupby(zip(demo["decisions"]["dynamic"], demo["decisions"]["static"], strict=True), same):
+        pairs = list(run)
+        (dynamic, static), (last, _) = pairs[0], pairs[-1]
+        begin, end = (f"T+{(d['ts_decision'] - start) / 1e9:.1f}" for d in (dynamic, last))
         cells = (
-            f"T+{(dynamic['ts_decision'] - start) / 1e9:.1f} s",
-            dynamic["tier"],
-            f'<span class="{dynamic["verdict"]}">{dynamic["verdict"]}</span> {html.escape(why)}',
-            str(dynamic["limit_version"]),
-            f'<span class="{static["verdict"]}">{static["verdict"]}</span>',
+            f"{begin} s" if begin == end else f"{begin} to {end} s",
+            str(len(pairs)),
+            _chip(dynamic["tier"]),
+            _verdict(dynamic),
+            _text(dynamic["limit_version"]),
+            _verdict(static),
         )
-        rows.append("<tr>" + "".join(f"<td>{c}</td>" for c in cells) + "</tr>")
-    return f"<table><tr><th>time<th>tier<th>dynamic<th>limit version<th>static</tr>{''.join(rows)}</table>"
+        is_first = dynamic["verdict"] != "ACCEPT" and dynamic["ts_decision"] == first["ts_decision"]
+        opening = '<tr class="first">' if is_first else "<tr>"
+        rows.append(opening + "".join(f"<td>{c}</td>" for c in cells) + "</tr>")
+    return _table(("time", "orders", "tier", "dynamic limits", "limit version", "static limits"), rows)
 
 
-def _changes(demo: Mapping[str, Any], start: int) -> str:
-    severity = {(a["ts_recv"], a["condition"]): a["severity"] for a in demo["alerts"]}
+def _changes(demo: Mapping[str, Any]) -> str:
+    start = demo["ts_seller_start"]
+    alerts = {(a["ts_recv"], a["condition"]): a for a in demo["alerts"]}
     rows = []
-    for c in demo["tier_changes"]:
+    for change in demo["tier_changes"]:
+        alert = alerts.get((change["ts_recv"], change["to"]))
+        told = (
+            ""
+            if alert is None
+            else f"{alert['severity']}: limit {'unset' if alert['old_limit'] is None else alert['old_limit']} → {alert['new_limit']}"
+        )
         cells = (
-            f"T{(c['ts_recv'] - start) / 1e9:+.1f} s",
-            f"{c['from']} → {c['to']}",
-            "" if c["score"] is None else f"{c['score']:.3f}",
-            html.escape(", ".join(c["top_features"])),
-            severity.get((c["ts_recv"], c["to"]), ""),
+            f"T{(change['ts_recv'] - start) / 1e9:+.1f} s",
+            f"{_chip(change['from'])} → {_chip(change['to'])}",
+            "" if change["score"] is None else f"{change['score']:.3f}",
+            _text(", ".join(change["top_features"])),
+            _text(told),
         )
         rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    return f"<table><tr><th>time<th>tier<th>score<th>driven by<th>alert</tr>{''.join(rows)}</table>"
+    if not rows:
+        return "<p>No tier changed.</p>"
+    return _table(("time", "tier", "score", "driven by", "alert"), rows)
+
+
+def _model(demo: Mapping[str, Any]) -> str:
+    model = demo["model"]
+    facts = {k: v for k, v in model.items() if k != "card"} | _flat(model.get("card", {}))
+    rows = [f"<tr><td>{_text(name.replace('_', ' '))}</td><td>{_text(value)}</td></tr>" for name, value in facts.items()]
+    return _table(("model card", ""), rows)
+
+
+def _flat(card: Mapping[str, Any]) -> dict[str, Any]:
+    """What a reader asks first: how much it saw, what it promised, what it kept."""
+    fitted, thresholds = card.get("fitted", {}), card.get("thresholds", {})
+    facts = {
+        "rows it learned from": fitted.get("rows"),
+        "rows behind its thresholds": fitted.get("calibration_rows"),
+        "instrument-days behind its thresholds": thresholds.get("days"),
+        "alarm budget per instrument-day": card.get("budgets_per_instrument_day"),
+    }
+    return {k: json.dumps(v) if isinstance(v, dict) else f"{v:,.4g}" if isinstance(v, float) else v for k, v in facts.items() if v is not None}
+
+
+def _verdict(decision: Mapping[str, Any]) -> str:
+    text = f'<b class="{decision["verdict"]}">{decision["verdict"]}</b>'
+    if decision["verdict"] == "ACCEPT":
+        return text
+    if decision["unit"] == "none":
+        return f"{text} {_text(decision['reason'])}"
+    return f"{text} {_text(decision['reason'])} {decision['measured']:g} against {decision['limit']:g} {_text(decision['unit'])}"
+
+
+def _table(heads: Iterable[str], rows: Iterable[str]) -> str:
+    head = "".join(f'<th scope="col">{_text(h)}</th>' for h in heads)
+    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+
+
+def _audit(demo: Mapping[str, Any]) -> str:
+    return "verified" if demo["audit_verified"] else "BROKEN"
+
+
+def _processes(demo: Mapping[str, Any]) -> str:
+    named = ", ".join(f"{p['name']} {p['pid']}" for p in demo["processes"])
+    return f" Processes: {_text(named)}." if named else " One process, simulated clock."
+
+
+def _chip(tier: str) -> str:
+    return f'<span class="chip {_text(tier)}">{_text(tier)}</span>'
+
+
+def _text(value: object) -> str:
+    return html.escape(str(value))
+
+
+def _data(series: Series) -> str:
+    return json.dumps({k: [None if v is None else round(v, 3) for v in values] for k, values in series.items()}, separators=(",", ":"))
+
+
+def _script() -> str:
+    numbers = f"const LEFT={LEFT},RIGHT={RIGHT},WIDTH={WIDTH},TIERS={json.dumps(TIERS)};"
+    return numbers + _SCRIPT
