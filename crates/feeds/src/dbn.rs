@@ -12,6 +12,8 @@ use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 
+/// Versions whose `mbo` records have one layout.
+const VERSIONS: std::ops::RangeInclusive<u8> = 1..=3;
 /// Length of an MBO record and its record type.
 const MBO_LENGTH: usize = 56;
 const MBO_RTYPE: u8 = 0xA0;
@@ -226,6 +228,9 @@ fn read_header(reader: &mut Source) -> Result<(dbn::Metadata, u64), String> {
     reader.by_ref().take(8).read_to_end(&mut header).map_err(|e| format!("cannot be unpacked: {e}"))?;
     if !header.starts_with(b"DBN") {
         return Err("is no DBN file: its first bytes are not DBN".into());
+    }
+    if let Some(version) = header.get(3).filter(|v| !VERSIONS.contains(v)) {
+        return Err(format!("is of DBN version {version}; versions 1 to 3 are read"));
     }
     let Some(length) = header.get(4..8).map(|b| u64::from(u32::from_le_bytes([b[0], b[1], b[2], b[3]]))) else {
         return Err("is cut inside the DBN header".into());
