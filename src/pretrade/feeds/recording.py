@@ -139,12 +139,12 @@ def _pairs(paths: list[Path], config: Config, symbols: Sequence[str] | None, day
     """Message and orderbook files of the same name, with midnight New York and instrument."""
     books: dict[str, Path] = {}
     for p in (p for p in paths if "orderbook" in p.name.lower()):
-        if books.setdefault(p.name.lower().replace("orderbook", "#"), p) is not p:
+        if books.setdefault(_pair_name(p, "orderbook"), p) is not p:
             raise FeedError(f"{p.name}: two orderbook files have this name; a pair is told by its names")
     messages = [p for p in paths if p not in books.values()]
     out = []
     for n, message in enumerate(messages):
-        book = books.pop(message.name.lower().replace("message", "#"), None)
+        book = books.pop(_pair_name(message, "message"), None)
         if book is None:
             raise FeedError(f"{message.name}: a LOBSTER message file needs its orderbook file beside it; alone the book cannot be rebuilt")
         told = _LOBSTER_NAME.match(message.name)
@@ -156,6 +156,12 @@ def _pairs(paths: list[Path], config: Config, symbols: Sequence[str] | None, day
     if books:
         raise FeedError(f"{next(iter(books.values())).name}: an orderbook file needs its message file beside it")
     return out
+
+
+def _pair_name(path: Path, role: str) -> str:
+    """Name that both files of a pair share, whatever each is packed with."""
+    name = path.name.lower().replace(role, "#")
+    return name.removesuffix(".gz").removesuffix(".zst").removesuffix(".xz")
 
 
 def _midnight(day: str, path: Path) -> int:

@@ -35,7 +35,9 @@ impl CsvDecoder {
     pub fn from_reader(path: &Path, reader: Source, map: TableMap) -> Result<Self, FeedError> {
         let mut lines = Lines::new(path, reader);
         for _ in 0..map.skip_lines {
-            lines.advance()?;
+            if !lines.advance()? {
+                break;
+            }
         }
         let mut width = None;
         let mut names = Vec::new();

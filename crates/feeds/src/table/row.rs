@@ -61,11 +61,9 @@ impl RowDecoder {
         self.faults.add(FaultKind::BadLine, &self.path, || format!("{} {line}", self.unit), || what);
     }
 
-    /// Appends the events of one row; a row that says nothing is a counted fault and leaves nothing behind.
+    /// Appends the events of one row; a row that says nothing is a counted fault. It is read whole before any event is made.
     pub fn decode(&mut self, cells: &[Cell<'_>], line: u64, out: &mut Vec<Event>) {
-        let from = out.len();
         if let Err(what) = self.row(cells, line, out) {
-            out.truncate(from);
             self.bad(line, what);
         }
     }
