@@ -10,18 +10,17 @@ from pretrade.models import Anomaly
 
 
 class Distance(Anomaly):
-    """Largest distance from the calm centre, feature by feature."""
+    """Squared distance from the calm centre, feature by feature."""
 
-    kind: ClassVar[str] = "largest-z"
+    kind: ClassVar[str] = "distance"
 
     def fit_core(self, z, seed):
         """Learn the centre and spread of calm rows; nothing is random."""
         self.centre, self.spread = z.mean(axis=0), np.maximum(z.std(axis=0), 0.1)
 
     def parts(self, z):
-        """All of it in the feature that is furthest out."""
-        away = ((z - self.centre) / self.spread) ** 2
-        return np.where(away == away.max(axis=1, keepdims=True), away, 0.0)
+        """Each feature's share of the distance."""
+        return ((z - self.centre) / self.spread) ** 2
 
     def core_as_dict(self):
         """What was learned, as plain values."""

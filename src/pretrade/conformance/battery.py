@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -110,7 +111,7 @@ def check_model(new: Callable[[], Anomaly], calm: Features, other: Features, *, 
 def _streamed(model: Anomaly, other: Features) -> Scores:
     stream = model.stream()
     cuts = np.linspace(0, len(other), 37).astype(int)
-    parts = [stream.update(other[a:b]) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    parts = [stream.update(other[a:b]) for a, b in pairwise(cuts)]
     joined = {
         field: np.concatenate([getattr(p, field) for p in parts])
         for field in (*_SCORED, "ts_recv", "instrument_id", "phase", "feed_state", "top_parts")
@@ -167,7 +168,7 @@ def check_rule(rule: Rule, config: Config | None = None) -> list[Finding]:
     out = [Finding("rows", f"{name} of a row depends on other rows") for name in whole if not _same(whole[name][some], part[name])]
     for name in by_tier[0]:
         sign = -DIRECTIONS[name]
-        for low, high in zip(by_tier[:-1], by_tier[1:], strict=True):
+        for low, high in pairwise(by_tier):
             if (sign * high[name] > sign * low[name]).any():
                 out.append(Finding("direction", f"{name} loosens in a higher tier"))
                 break
