@@ -43,7 +43,8 @@ def fit_tail(raw: NDArray[np.float64], ts_recv: NDArray[np.int64], gap_s: float)
     """Peaks over threshold with de-clustering; probability-weighted moments (Hosking, Wallis 1987).
 
     The threshold is the highest of the 99.9, 99.5, 99 and 98 % quantiles that leaves 30 clusters; the shape is set to 0
-    (exponential) where fewer than 50 clusters or an estimate outside [-0.5, 0.5] make it unstable. A history so short that
+    (exponential) where fewer than 50 clusters or an estimate below -0.5 make it unstable, and it is never above 0: raw
+    values are logarithms, whose tail is exponential where the value itself has a power law, the heaviest we admit. A history so short that
     it holds fewer than 10 clusters takes its scale from all points above the threshold: two or three maxima say nothing.
     """
     days = len(raw) / ROWS_PER_DAY
@@ -67,7 +68,7 @@ def fit_tail(raw: NDArray[np.float64], ts_recv: NDArray[np.int64], gap_s: float)
         gap = mean - 2 * weighted
         if gap > 0:
             estimate = 2 - mean / gap
-            if -0.5 <= estimate <= 0.5:
+            if -0.5 <= estimate < 0.0:
                 xi, sigma = estimate, 2 * mean * weighted / gap
     return Tail(threshold, xi, sigma, n / days, n)
 

@@ -17,7 +17,7 @@ import numpy as np
 from pretrade import __version__, models
 from pretrade.domain.config import Config
 from pretrade.features import Features
-from pretrade.simulation.market import CALM_SEED, CALM_START_NS, MarketParameters, calm
+from pretrade.simulation.market import CALM_SEED, CALM_START_NS, MarketParameters, Simulator, calm
 
 CALM_HOURS: Final = 32.0
 """A quarter teaches the model, 24 hours set its thresholds."""
@@ -34,12 +34,20 @@ def model_folder(config: Config, run_path: Path, kind: str, hours: float = CALM_
         str(CALM_SEED),
         __version__,
         MarketParameters().as_json(),
+        _market_bytes(),
         repr(config.snapshot),
         repr(config.anomaly),
         repr(config.evidence),
     )
     key = hashlib.sha256("|".join(words).encode()).hexdigest()[:16]
     return run_path / "models" / f"{kind}-{key}"
+
+
+def _market_bytes() -> str:
+    """Hash of the calm market's first seconds: another engine makes another model."""
+    simulator = Simulator(MarketParameters(), CALM_SEED, CALM_START_NS)
+    simulator.run_until(CALM_START_NS + 5_000_000_000)
+    return simulator.event_log_hash
 
 
 def calm_hours(hours: float, config: Config) -> Features:
