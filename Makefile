@@ -9,7 +9,7 @@ INSTALL := $(BIN)/uv pip install -q --python $(BIN)/python --reinstall-package p
 STEP = @start=$$(date +%s); echo "== $(1)"; $(2) && echo "== $(1): $$(( $$(date +%s) - start )) s"
 
 .NOTPARALLEL:
-.PHONY: demo test lint fmt bench mutants setup setup-dev need-cargo clean
+.PHONY: demo test lint fmt bench setup setup-dev need-cargo clean
 
 demo: setup
 	$(ENV) $(BIN)/pretrade demo
@@ -22,7 +22,7 @@ lint: need-cargo setup-dev
 	$(call STEP,rustfmt,cargo fmt --check)
 	$(call STEP,clippy,cargo clippy -q --workspace --all-targets --locked -- -D warnings)
 	$(call STEP,ruff,$(BIN)/ruff check && $(BIN)/ruff format --check)
-	$(call STEP,mypy,$(BIN)/mypy && $(BIN)/mypy tests examples)
+	$(call STEP,mypy,$(BIN)/mypy && $(BIN)/mypy tests)
 	$(call STEP,stubtest,$(BIN)/stubtest pretrade._native)
 	$(call STEP,import-linter,$(BIN)/lint-imports)
 
@@ -33,9 +33,6 @@ fmt: need-cargo setup-dev
 
 bench: setup
 	$(ENV) $(BIN)/pretrade bench --full
-
-mutants: need-cargo setup-dev
-	$(ENV) $(BIN)/python tests/mutants/run.py
 
 setup: $(VENV)/.installed
 setup-dev: $(VENV)/.installed-dev

@@ -192,24 +192,29 @@ fn write_tables(py: Python<'_>, directory: PathBuf, instruments: u32, per_second
     let (parent, mut random, mut versions) = (parent(), Random(2), vec![1u64; instruments as usize + 1]);
     let mut last_beat = 0;
     py.detach(|| {
-        pace(per_second, &progress.as_slice()[0], || parent_died(parent), |n| {
-            let id = random.below(u64::from(instruments)) as u32 + 1;
-            versions[id as usize] += 1;
-            if let Some(slot) = limits.slot(id, 0) {
-                let _ = limits.publish(slot, &limits_record(id, versions[id as usize]));
-            }
-            if with_quotes && let Some(slot) = quotes.slot(id, 0) {
-                let _ = quotes.publish(slot, &quotes_record(id, n));
-            }
-            if n & 0xff == 0 {
-                let now = clock(libc::CLOCK_MONOTONIC);
-                if now - last_beat > NS_PER_MS {
-                    last_beat = now;
-                    let _ = limits.heartbeat(0, now, now);
-                    let _ = quotes.heartbeat(0, now, now);
+        pace(
+            per_second,
+            &progress.as_slice()[0],
+            || parent_died(parent),
+            |n| {
+                let id = random.below(u64::from(instruments)) as u32 + 1;
+                versions[id as usize] += 1;
+                if let Some(slot) = limits.slot(id, 0) {
+                    let _ = limits.publish(slot, &limits_record(id, versions[id as usize]));
                 }
-            }
-        });
+                if with_quotes && let Some(slot) = quotes.slot(id, 0) {
+                    let _ = quotes.publish(slot, &quotes_record(id, n));
+                }
+                if n & 0xff == 0 {
+                    let now = clock(libc::CLOCK_MONOTONIC);
+                    if now - last_beat > NS_PER_MS {
+                        last_beat = now;
+                        let _ = limits.heartbeat(0, now, now);
+                        let _ = quotes.heartbeat(0, now, now);
+                    }
+                }
+            },
+        );
     });
     Ok(())
 }

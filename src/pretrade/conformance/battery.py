@@ -14,8 +14,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pretrade.calibration.rules import DIRECTIONS, INTEGERS, Columns, Rule
-from pretrade.domain.config import Config
+from pretrade.calibration.rules import INTEGERS, Columns, Rule
+from pretrade.domain.config import DIRECTIONS, Config
 from pretrade.domain.errors import CalibrationError, PretradeError
 from pretrade.features import Features
 from pretrade.features.registry import ResearchFeature
