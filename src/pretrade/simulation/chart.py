@@ -70,7 +70,7 @@ def draw(demo: Mapping[str, Any], series: Series) -> str:
         return LEFT + (seconds - low) / (high - low or 1.0) * (WIDTH - LEFT - RIGHT)
 
     shown = {**series, "static_limit": [demo["static_limit"]] * len(series["t_s"])}
-    marks, top = _marks(demo, x)
+    marks, top = _marks(demo, x, low, high)
     body, y = [], top
     for panel in PANELS:
         if panel.title.startswith("Maximum order"):
@@ -125,7 +125,7 @@ def ticks(low: float, high: float, wanted: int) -> list[float]:
     return [i * step for i in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
-def _marks(demo: Mapping[str, Any], x: Scale) -> tuple[list[tuple[float, int, str, str]], int]:
+def _marks(demo: Mapping[str, Any], x: Scale, low: float, high: float) -> tuple[list[tuple[float, int, str, str]], int]:
     """Place each label in the first row where it covers no other; the height all rows take."""
     start = demo["ts_seller_start"]
     wanted = [(demo[key], text, colour) for key, text, colour in _MARKS if demo.get(key) is not None]
@@ -135,6 +135,8 @@ def _marks(demo: Mapping[str, Any], x: Scale) -> tuple[list[tuple[float, int, st
     ends: list[float] = []
     placed = []
     for ts, text, colour in sorted(wanted):
+        if not low <= (ts - start) / 1e9 <= high:
+            continue
         at = x((ts - start) / 1e9)
         row = next((i for i, end in enumerate(ends) if end < at), len(ends))
         ends[row : row + 1] = [at + 10 + len(text) * _LABEL_CHARACTER]

@@ -98,9 +98,9 @@ def _cards(demo: Mapping[str, Any]) -> str:
     is_told = demo["ts_high"] is not None and demo["ts_minus_1pct"] is not None
     lead = f"{(demo['ts_minus_1pct'] - demo['ts_high']) / 1e9:.1f} s" if is_told else "no fall" if demo["ts_minus_1pct"] is None else "not seen"
     before, high = demo["max_order_quantity_before"], demo["max_order_quantity_high"]
-    missed = "no limit missed" if dynamic["verdict"] == "ACCEPT" else f"{dynamic['reason']}, {dynamic['measured']:g} against {dynamic['limit']:g}"
+    missed = "no limit missed" if dynamic["verdict"] == "ACCEPT" else f"{dynamic['reason']}{_against(dynamic)}"
     cards = (
-        (f"{before} → {high} lots" if high is not None else f"{before} lots", "maximum order, before and in HIGH"),
+        (" → ".join(f"{v}" for v in (before, high) if v is not None) + " lots", "maximum order, before and in HIGH"),
         (lead, "from tier HIGH to a fall of 1\u00a0%"),
         (dynamic["verdict"], f"200 lots, dynamic limits: {missed}"),
         (static["verdict"], "the same order, static limits"),
@@ -183,9 +183,12 @@ def _verdict(decision: Mapping[str, Any]) -> str:
     text = f'<b class="{decision["verdict"]}">{decision["verdict"]}</b>'
     if decision["verdict"] == "ACCEPT":
         return text
-    if decision["unit"] == "none":
-        return f"{text} {_text(decision['reason'])}"
-    return f"{text} {_text(decision['reason'])} {decision['measured']:g} against {decision['limit']:g} {_text(decision['unit'])}"
+    return f"{text} {_text(decision['reason'])}{_against(decision)}"
+
+
+def _against(decision: Mapping[str, Any]) -> str:
+    """Measured value and limit, of a reason that has them."""
+    return "" if decision["unit"] == "none" else f" {decision['measured']:g} against {decision['limit']:g} {_text(decision['unit'])}"
 
 
 def _table(heads: Iterable[str], rows: Iterable[str]) -> str:

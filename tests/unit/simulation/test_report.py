@@ -32,7 +32,7 @@ def told(*, is_crash: bool = True, top: str = "depth_rel_bid") -> dict[str, Any]
     if is_crash:
         dynamic.append(decision(11, "REJECT", "ORDER_EXCEEDS_LIMIT", tier="HIGH"))
     static = [decision((d["ts_decision"] - START) / SECOND, "ACCEPT") for d in dynamic]
-    ts = {"ts_elevated": 9, "ts_high": 10.8, "ts_critical": 12, "ts_minus_1pct": 13, "ts_minus_2pct": 15}
+    ts = {"ts_elevated": 9, "ts_high": 10.8, "ts_critical": 12, "ts_minus_1pct": 13, "ts_minus_2pct": 14}
     changes = [{"ts_recv": START + 9 * SECOND, "from": "NORMAL", "to": "HIGH", "score": 0.4, "top_features": [top]}]
     alert = {"ts_recv": START + 9 * SECOND, "condition": "HIGH", "severity": "alarm", "old_limit": 500, "new_limit": 50}
     return {
@@ -157,3 +157,20 @@ def test_ticks_are_round_rising_and_inside(low: float, span: float, wanted: int)
     assert found == sorted(set(found))
     assert len(found) <= wanted + 1
     assert all(low - span * 1e-6 - 1e-9 <= v <= low + span * (1 + 1e-6) + 1e-9 for v in found)
+
+
+def test_event_before_the_first_sample_is_not_drawn_outside_the_axis() -> None:
+    series = curves()
+    series["t_s"] = [i / 10 + 3 for i in range(200)]
+    root = ElementTree.fromstring(chart.draw(told(), series))
+    assert "T, selling starts" not in [e.text for e in root.iter("text")]
+    assert all(float(e.get("x1", "nan")) >= chart.LEFT for e in root.iter("line") if e.get("class") == "mark")
+
+
+def test_reason_without_a_measure_is_told_without_numbers() -> None:
+    demo = told()
+    tripped = decision(11, "REJECT", "BREAKER_TRIPPED", unit="none", measured=0.0, limit=0.0)
+    demo["decisions"]["dynamic"][-1] = demo["order_200"]["dynamic"] = tripped
+    page = render(demo, curves())
+    assert "BREAKER_TRIPPED" in page
+    assert "0 against 0" not in page
