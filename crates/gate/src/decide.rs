@@ -39,6 +39,7 @@ struct Seen {
     quotes_age: i64,
     added: i64,
     passed_as: u8,
+    fingerprint: u64,
 }
 
 impl Gate {
@@ -75,21 +76,30 @@ impl Gate {
         let instrument = self.instrument_index.get(order.instrument_id);
         let account = self.account_index.get(order.account_id);
         let strategy = self.strategy_index.get(order.strategy_id).unwrap_or(0);
-        self.prefetch(order, instrument, account);
-        let mut seen = Seen::default();
+        let fingerprint = fingerprint(order);
+        self.prefetch(order, instrument, account, fingerprint);
+        let mut seen = Seen { fingerprint, ..Seen::default() };
         if let Some(at) = instrument {
             self.bring_up_to_date(at, now_mono, now_utc, &mut seen);
         }
         let verdict = self.judge(order, instrument, account, strategy, now_mono, now_utc, &mut seen);
-        self.conclude(order, instrument, verdict, &seen, now_mono, now_utc, out);
+        let (Ok(None), Some(i), Some(a)) = (verdict, instrument, account) else {
+            self.counters.decisions += 1;
+            *out = self.conclude_no(order, instrument, verdict, &seen, now_mono, now_utc);
+            return;
+        };
+        let decision = self.accept(order, instrument, &seen, now_mono, now_utc);
+        self.apply_at(order, [i, a, strategy], seen.fingerprint, now_mono, false);
+        self.record_decision(order, instrument, &decision, &seen, RecordKind::Decision);
+        *out = decision;
     }
 
     /// Asks for every line the checks will read.
     #[inline(always)]
-    fn prefetch(&self, order: &Order, instrument: Option<usize>, account: Option<usize>) {
+    fn prefetch(&self, order: &Order, instrument: Option<usize>, account: Option<usize>, fingerprint: u64) {
         self.ids.prefetch(order.client_order_id, order.session_id);
         self.orders.prefetch(order.client_order_id, order.session_id);
-        self.duplicates.prefetch(fingerprint(order));
+        self.duplicates.prefetch(fingerprint);
         if let Some(at) = instrument {
             let i = &self.instruments[at];
             prefetch(&i.limits_slot);
@@ -123,11 +133,12 @@ impl Gate {
             && i.generation == self.controls.generation()
             && self.epoch == self.limits.epoch();
         let is_settled = i.stage == 0 && i.flags & flag::RAMPING == 0 && age <= self.options.t1_ns && age >= -FUTURE_TOLERANCE_NS;
+        seen.limits_age = age;
         if !(is_same && is_settled) {
             self.refresh(at, now_mono, now_utc);
+            let (tick, data) = self.limits.channel(self.instruments[at].limits_channel);
+            seen.limits_age = now_mono.saturating_sub(tick.min(data));
         }
-        let (tick, data) = self.limits.channel(self.instruments[at].limits_channel);
-        seen.limits_age = now_mono.saturating_sub(tick.min(data));
         let (tick, data) = self.quotes.channel(self.instruments[at].quotes_channel);
         seen.quotes_age = now_mono.saturating_sub(tick.min(data));
     }
@@ -162,12 +173,13 @@ impl Gate {
             | self.strategies[strategy].flags
             | self.firm.flags;
         session::check_kill(kill_word, flags)?;
-        let is_audited = self.can_record() && self.ids.has_room() && self.orders.has_room();
+        let has_memory = self.ids.has_room() && self.orders.has_room();
+        let is_audited = has_memory && self.can_record();
         let request = match (instrument, account) {
-            (Some(i), Some(a)) => Some(self.request(order, i, a, now_mono, now_utc)?),
+            (Some(i), Some(a)) => Some(self.request(order, i, a, seen.fingerprint, now_mono, now_utc)?),
             _ => None,
         };
-        flow::check_audit(is_audited, request.is_some_and(|r| r.passed_as != passed_as::NEW_RISK) && self.ids.has_room() && self.orders.has_room())?;
+        flow::check_audit(is_audited, has_memory && request.is_some_and(|r| r.passed_as != passed_as::NEW_RISK))?;
         session::check_party(account.map(|at| &self.accounts[at]), &self.strategies[strategy])?;
         session::check_instrument(instrument.map(|at| &self.instruments[at]))?;
         let (Some(i), Some(a), Some(request)) = (instrument, account, request) else { return Err(Breach::missing(6)) };
@@ -188,7 +200,7 @@ impl Gate {
 
     /// Works out what the message adds and whether it is a verified reduction or a shrinking replace.
     #[inline(always)]
-    fn request<'a>(&self, order: &'a Order, instrument: usize, account: usize, now_mono: i64, now_utc: i64) -> Result<Request<'a>, Breach> {
+    fn request<'a>(&self, order: &'a Order, instrument: usize, account: usize, fingerprint: u64, now_mono: i64, now_utc: i64) -> Result<Request<'a>, Breach> {
         let (i, cell) = (&self.instruments[instrument], &self.cells[self.cell_at(instrument, account)]);
         let is_buy = order.side == Side::BUY as u8;
         let is_market = order.order_type == OrderType::Market as u8;
@@ -207,11 +219,12 @@ impl Gate {
             is_market,
             is_replace: order.action == Action::Replace as u8,
             is_passive: order.flags & POST_ONLY != 0 || (rests && !is_market && !crosses),
+            ticks: order.price.unsigned_abs() / i.tick_size.unsigned_abs().max(1),
             quantity: order.quantity,
             added: order.quantity.max(0),
             implied,
             passed_as: passed_as::NEW_RISK,
-            fingerprint: fingerprint(order),
+            fingerprint,
             now_mono,
             now_utc,
         };
@@ -249,6 +262,12 @@ impl Gate {
         }
         let (Some(i), Some(a)) = (self.instrument_index.get(order.instrument_id), self.account_index.get(order.account_id)) else { return };
         let s = self.strategy_index.get(order.strategy_id).unwrap_or(0);
+        self.apply_at(order, [i, a, s], fingerprint(order), now_mono, is_held);
+    }
+
+    /// As [`Gate::apply`] with instrument, account, strategy and fingerprint already known.
+    #[inline(always)]
+    fn apply_at(&mut self, order: &Order, [i, a, s]: [usize; 3], fingerprint: u64, now_mono: i64, is_held: bool) {
         let live = LiveOrder {
             client_order_id: order.client_order_id,
             session_id: order.session_id,
@@ -278,7 +297,7 @@ impl Gate {
         if is_held {
             return;
         }
-        self.duplicates.remember(fingerprint(order), now_mono);
+        self.duplicates.remember(fingerprint, now_mono);
         let instrument = &mut self.instruments[i];
         if is_replace {
             instrument.bucket_replace.spend(instrument.interval_replace, now_mono);
@@ -321,37 +340,29 @@ impl Gate {
     /// A cancel passes every risk rule in every state; only a cancel of an unknown order is answered no.
     fn decide_cancel(&mut self, order: &Order, now_mono: i64, now_utc: i64, out: &mut Decision) {
         let known = self.find_order(order.original_client_order_id, order.session_id);
-        let verdict = if known.is_some() { Ok(None) } else { Err(Breach::plain(0, ReasonCode::UnknownOrder)) };
+        let seen = Seen::default();
         let instrument = known.map(|o| o.instrument as usize).or_else(|| self.instrument_index.get(order.instrument_id));
-        self.conclude(order, instrument, verdict, &Seen::default(), now_mono, now_utc, out);
-    }
-
-    /// Applies the verdict, makes the decision and journals it.
-    #[allow(clippy::too_many_arguments, reason = "inlined: words, not a call")]
-    #[inline(always)]
-    fn conclude(
-        &mut self,
-        order: &Order,
-        instrument: Option<usize>,
-        verdict: Result<Option<Breach>, Breach>,
-        seen: &Seen,
-        now_mono: i64,
-        now_utc: i64,
-        out: &mut Decision,
-    ) {
-        self.counters.decisions += 1;
-        let Ok(None) = verdict else {
-            *out = self.conclude_no(order, instrument, verdict, seen, now_mono, now_utc);
+        if known.is_none() {
+            self.counters.decisions += 1;
+            *out = self.conclude_no(order, instrument, Err(Breach::plain(0, ReasonCode::UnknownOrder)), &seen, now_mono, now_utc);
             return;
-        };
-        self.counters.accepted += 1;
-        let decision = self.describe(order, instrument, Verdict::Accept, None, seen, now_mono, now_utc);
-        self.apply(order, now_mono, false);
-        self.keep_id(order);
-        self.record_decision(order, instrument, &decision, seen, RecordKind::Decision);
+        }
+        let decision = self.accept(order, instrument, &seen, now_mono, now_utc);
+        self.apply_cancel(order);
+        self.record_decision(order, instrument, &decision, &seen, RecordKind::Decision);
         *out = decision;
     }
 
+    /// Counts an acceptance, keeps its id and makes the decision.
+    #[inline(always)]
+    fn accept(&mut self, order: &Order, instrument: Option<usize>, seen: &Seen, now_mono: i64, now_utc: i64) -> Decision {
+        self.counters.decisions += 1;
+        self.counters.accepted += 1;
+        self.keep_id(order);
+        self.describe(order, instrument, Verdict::Accept, None, seen, now_mono, now_utc)
+    }
+
+    /// Counts, applies and journals a HOLD or REJECT.
     #[inline(never)]
     fn conclude_no(
         &mut self,
@@ -459,7 +470,7 @@ impl Gate {
             (entry.bid_price, entry.ask_price) = (bounds.sell.opposite_touch, bounds.buy.opposite_touch);
             (entry.reference, entry.collar, entry.phase, entry.feed_state) = (side.reference, side.collar, bounds.phase, bounds.feed_state);
         }
-        self.record(kind, &entry.words(), decision.mono_decision, decision.ts_decision);
+        self.record_entry(kind, &entry);
     }
 
     #[cold]

@@ -151,6 +151,16 @@ impl Gate {
         }
     }
 
+    /// Writes the record of a decision.
+    #[inline(always)]
+    pub(crate) fn record_entry(&mut self, kind: RecordKind, entry: &DecisionEntry) {
+        if let Some(journal) = &mut self.journal
+            && journal.append_full(kind, entry.decision.mono_decision, entry.decision.ts_decision, &entry.words()).is_none()
+        {
+            self.counters.unrecorded += 1;
+        }
+    }
+
     pub(crate) fn record_transition(&mut self, transition: Transition, now_mono: i64, now_utc: i64) {
         self.record(RecordKind::Control, bytemuck::cast_slice(std::slice::from_ref(&transition)), now_mono, now_utc);
     }
@@ -164,7 +174,7 @@ impl Gate {
     pub(crate) fn can_record(&mut self) -> bool {
         match &mut self.journal {
             None => true,
-            Some(journal) => !journal.has_failed() && journal.fill_ppm() <= 900_000,
+            Some(journal) => journal.has_room(),
         }
     }
 

@@ -3,10 +3,11 @@
 use crate::copier::{Copier, Disk, GateJournalHeader};
 use crate::error::{JournalError, JournalErrorKind};
 use crate::file::{self, PAGE};
-use crate::record::{GateJournalRecord, RECORD, RECORD_MARK, RecordKind};
+use crate::record::{GateJournalRecord, PAYLOAD_WORDS, RECORD, RECORD_MARK, RecordKind};
 use crate::ring::Ring;
 use bytemuck::Zeroable;
 use pretrade_shm::clock::ClockDomain;
+use pretrade_shm::crc::crc32c_record;
 use pretrade_shm::memory::drain_stores;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -84,13 +85,7 @@ impl GateJournal {
     #[inline(always)]
     #[must_use]
     pub fn append(&mut self, kind: RecordKind, mono: i64, ts: i64, payload: &[u64]) -> Option<u64> {
-        if self.head - self.tail >= self.ring.capacity() {
-            self.tail = self.ring.tail();
-            if self.head - self.tail >= self.ring.capacity() {
-                return None;
-            }
-        }
-        if self.ring.has_failed() {
+        if !self.has_place() {
             return None;
         }
         let sequence = self.head + 1;
@@ -104,6 +99,46 @@ impl GateJournal {
         self.ring.push(&record);
         self.head = sequence;
         Some(sequence)
+    }
+
+    /// As [`GateJournal::append`] for a payload that fills the record: no byte is written twice.
+    #[inline(always)]
+    #[must_use]
+    pub fn append_full(&mut self, kind: RecordKind, mono: i64, ts: i64, payload: &[u64; PAYLOAD_WORDS]) -> Option<u64> {
+        if !self.has_place() {
+            return None;
+        }
+        let sequence = self.head + 1;
+        let marks = u64::from(kind as u8) | 1 << 8 | u64::from(self.gateway) << 16 | (PAYLOAD_WORDS as u64) << 32;
+        let mut words = [0u64; RECORD / 8];
+        (words[1], words[2], words[3], words[4]) = (sequence, mono.cast_unsigned(), ts.cast_unsigned(), marks);
+        words[5..].copy_from_slice(payload);
+        words[0] = u64::from(crc32c_record(&words)) | u64::from(RECORD_MARK) << 32;
+        self.ring.push(bytemuck::cast_ref(&words));
+        self.head = sequence;
+        Some(sequence)
+    }
+
+    #[inline(always)]
+    fn has_place(&mut self) -> bool {
+        if self.head - self.tail >= self.ring.capacity() {
+            self.tail = self.ring.tail();
+            if self.head - self.tail >= self.ring.capacity() {
+                return false;
+            }
+        }
+        !self.ring.has_failed()
+    }
+
+    /// True while the ring is at most 90 % full and the copier runs: beyond that control 44 refuses new risk.
+    #[inline(always)]
+    #[must_use]
+    pub fn has_room(&mut self) -> bool {
+        // The shared tail is read only when the last seen one says the ring is a quarter full.
+        if (self.head - self.tail) * 4 > self.ring.capacity() {
+            self.tail = self.ring.tail();
+        }
+        (self.head - self.tail) * 10 <= self.ring.capacity() * 9 && !self.ring.has_failed()
     }
 
     /// Sequence number of the newest record.

@@ -164,7 +164,7 @@ impl Ring {
     }
 
     /// The record's place.
-    #[inline]
+    #[inline(always)]
     fn place(&self, sequence: u64) -> &[AtomicU64] {
         let at = PAGE_WORDS + (sequence.wrapping_sub(1) & self.mask) as usize * RECORD_WORDS;
         &self.map.words()[at..at + RECORD_WORDS]
@@ -177,7 +177,7 @@ impl Ring {
     }
 
     /// Writes a sealed record with streaming stores and publishes it. One producer; the caller has checked for room.
-    #[inline]
+    #[inline(always)]
     pub fn push(&self, record: &GateJournalRecord) {
         stream_words(self.place(record.sequence), record.as_words());
         self.map.words()[HEAD].store(record.sequence, Ordering::Release);

@@ -298,13 +298,13 @@ fn floor_check(py: Python<'_>, path: PathBuf, slices: usize, seconds: f64) -> Py
     Ok(figures(&measured))
 }
 
-/// Times the whole gate: every configured control, state update, journal on; each accepted order is undone by a venue message.
+/// Times the whole gate: every configured control, state update, journal on unless `disk` is `None`; each accepted order is undone by a venue message.
 #[pyfunction]
 #[allow(clippy::too_many_arguments)]
 fn full_check(
     py: Python<'_>,
     directory: PathBuf,
-    disk: PathBuf,
+    disk: Option<PathBuf>,
     instruments: u32,
     strategies: u32,
     accounts: u32,
@@ -312,8 +312,7 @@ fn full_check(
     seconds: f64,
 ) -> PyResult<HashMap<&'static str, f64>> {
     let mut files = files(&directory)?;
-    let journal = GateJournalOptions::new(&directory.join("gate-0.ring"), &disk.join("gate-0.journal"), 0, files.clock_domain);
-    files.journal = Some(journal);
+    files.journal = disk.map(|disk| GateJournalOptions::new(&directory.join("gate-0.ring"), &disk.join("gate-0.journal"), 0, files.clock_domain));
     let mut random = Random(5);
     let orders: Vec<Order> = (0..ORDERS)
         .map(|_| {

@@ -247,7 +247,7 @@ impl<R: TableRecord> Table<R> {
     ///
     /// # Panics
     /// If `slot` is not below [`Table::count`].
-    #[inline]
+    #[inline(always)]
     pub fn read(&self, slot: usize, out: &mut R) -> ReadOutcome {
         let (seq, crc, words) = self.place(slot);
         let outcome = R::read_locked(seq, crc, words, out);
@@ -271,7 +271,7 @@ impl<R: TableRecord> Table<R> {
     }
 
     /// The sequence word of a record: even when at rest, moves with each write.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn sequence(&self, slot: usize) -> u32 {
         self.place(slot).0.load(Ordering::Acquire)
@@ -320,7 +320,7 @@ impl<R: TableRecord> Table<R> {
     }
 
     /// Newest heartbeat of a channel as (`mono_tick`, `mono_data`); (0, 0) for a channel that never beat or does not exist.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn channel(&self, channel: u16) -> (i64, i64) {
         let at = word_of!(channels) + 2 * usize::from(channel);
@@ -349,21 +349,21 @@ impl<R: TableRecord> Table<R> {
     }
 
     /// Epoch of the present writer.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn epoch(&self) -> u32 {
         self.map.halves()[half_of!(epoch)].load(Ordering::Acquire)
     }
 
     /// The generation word: moves with every change of `controls`; 0 only when the mapping is dead.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.map.words()[word_of!(generation)].load(Ordering::Acquire)
     }
 
     /// The firm kill word: 0 = not armed.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn kill_word(&self) -> u64 {
         self.map.words()[word_of!(kill_word)].load(Ordering::Acquire)
@@ -444,7 +444,7 @@ impl<R: TableRecord> Table<R> {
     }
 
     /// Asks for the first line of a record.
-    #[inline]
+    #[inline(always)]
     pub fn prefetch_line_0(&self, slot: usize) {
         if let Some(word) = self.map.words().get(self.shape.first_word + slot * self.shape.stride_words) {
             prefetch(word);
@@ -465,7 +465,7 @@ impl<R: TableRecord> Table<R> {
         &self.place(slot).2[index]
     }
 
-    #[inline]
+    #[inline(always)]
     fn place(&self, slot: usize) -> (&AtomicU32, &AtomicU32, &[AtomicU64]) {
         assert!(slot < self.shape.count, "slot is not below the record count");
         place(&self.map, self.shape.first_word + slot * self.shape.stride_words, self.shape.stride_words)
@@ -549,7 +549,7 @@ impl<R: TableRecord> Builder<'_, R> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn place(map: &Mapping, start: usize, stride_words: usize) -> (&AtomicU32, &AtomicU32, &[AtomicU64]) {
     let halves = &map.halves()[2 * start..2 * start + 2];
     (&halves[0], &halves[1], &map.words()[start..start + stride_words])

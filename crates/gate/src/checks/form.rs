@@ -37,13 +37,15 @@ pub fn check_quantity(order: &Order, instrument: &Instrument) -> Check {
 
 /// Control 8, price: a tick multiple, above zero unless the class allows otherwise.
 #[inline(always)]
-pub fn check_price_increment(order: &Order, instrument: &Instrument) -> Check {
+pub fn check_price_increment(request: &Request<'_>, instrument: &Instrument) -> Check {
+    let order = request.order;
     if order.order_type == OrderType::Market as u8 {
         return Ok(());
     }
     let (price, tick) = (order.price, instrument.tick_size);
     let is_allowed = price > 0 || (instrument.flags & flag::NEGATIVE_PRICE != 0 && price != UNDEFINED_PRICE);
-    if is_allowed && tick > 0 && price % tick == 0 {
+    let is_multiple = request.ticks.wrapping_mul(tick.unsigned_abs()) == price.unsigned_abs();
+    if is_allowed && tick > 0 && is_multiple {
         Ok(())
     } else {
         Err(Breach::new(8, ReasonCode::InvalidPriceIncrement, price, tick, Unit::Price))
@@ -55,7 +57,7 @@ pub fn check_price_increment(order: &Order, instrument: &Instrument) -> Check {
 pub fn check_well_formed(request: &Request<'_>, instrument: &Instrument) -> Check {
     check_form(request.order)?;
     check_quantity(request.order, instrument)?;
-    check_price_increment(request.order, instrument)
+    check_price_increment(request, instrument)
 }
 
 /// Control 31: the order's own time is neither old nor in the future.

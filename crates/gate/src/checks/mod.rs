@@ -34,6 +34,8 @@ pub struct Request<'a> {
     pub is_replace: bool,
     /// Would rest on arrival.
     pub is_passive: bool,
+    /// Whole ticks in the limit price, without sign: divided once for controls 8 and 13.
+    pub ticks: u64,
     /// Quantity controls 12 to 17 judge: of a replace its new leaves.
     pub quantity: i64,
     /// Quantity the message adds to the working side.

@@ -60,7 +60,11 @@ pub fn check_max_notional(c: &Context<'_>) -> Check {
         return Err(Breach::missing(13));
     }
     // Rounded away from zero where the touch or the lot do not divide.
-    let ticks = price.unsigned_abs().div_ceil(c.instrument.tick_size.unsigned_abs());
+    let ticks = if !c.request.is_market && price == c.request.order.price {
+        c.request.ticks
+    } else {
+        price.unsigned_abs().div_ceil(c.instrument.tick_size.unsigned_abs())
+    };
     let lots = if c.instrument.lot_size == 1 {
         c.request.quantity.unsigned_abs()
     } else {
