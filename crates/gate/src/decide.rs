@@ -40,6 +40,7 @@ struct Seen {
     added: i64,
     passed_as: u8,
     fingerprint: u64,
+    cell: usize,
 }
 
 impl Gate {
@@ -77,8 +78,10 @@ impl Gate {
         let account = self.account_index.get(order.account_id);
         let strategy = self.strategy_index.get(order.strategy_id).unwrap_or(0);
         let fingerprint = fingerprint(order);
-        self.prefetch(order, instrument, account, fingerprint);
-        let mut seen = Seen { fingerprint, ..Seen::default() };
+        // Zero where one of the two is unknown; such an order never gets as far as its cell.
+        let cell = instrument.zip(account).map_or(0, |(i, a)| self.cell_at(i, a));
+        self.prefetch(order, instrument, cell, fingerprint);
+        let mut seen = Seen { fingerprint, cell, ..Seen::default() };
         if let Some(at) = instrument {
             self.bring_up_to_date(at, now_mono, now_utc, &mut seen);
         }
@@ -88,35 +91,24 @@ impl Gate {
             *out = self.conclude_no(order, instrument, verdict, &seen, now_mono, now_utc);
             return;
         };
-        let decision = self.accept(order, instrument, &seen, now_mono, now_utc);
+        *out = self.accept(order, instrument, &seen, now_mono, now_utc);
         self.apply_at(order, [i, a, strategy], seen.fingerprint, now_mono, false);
-        self.record_decision(order, instrument, &decision, &seen, RecordKind::Decision);
-        *out = decision;
+        self.record_decision(order, instrument, out, &seen, RecordKind::Decision);
     }
 
     /// Asks for every line the checks will read.
     #[inline(always)]
-    fn prefetch(&self, order: &Order, instrument: Option<usize>, account: Option<usize>, fingerprint: u64) {
+    fn prefetch(&self, order: &Order, instrument: Option<usize>, cell: usize, fingerprint: u64) {
         self.ids.prefetch(order.client_order_id, order.session_id);
         self.orders.prefetch(order.client_order_id, order.session_id);
         self.duplicates.prefetch(fingerprint);
         if let Some(at) = instrument {
             let i = &self.instruments[at];
-            prefetch(&i.limits_slot);
-            prefetch(&i.max_order_quantity);
             prefetch(&i.value_per_tick_lot);
             prefetch(&i.bounds.buy);
             prefetch(&i.bounds.sell);
             prefetch(&i.bounds.missing);
-            if i.limits_slot != u32::MAX {
-                self.limits.prefetch_line_0(i.limits_slot as usize);
-            }
-            if i.quotes_slot != u32::MAX {
-                self.quotes.prefetch_line_0(i.quotes_slot as usize);
-            }
-            if let Some(account) = account {
-                prefetch(&self.cells[self.cell_at(at, account)]);
-            }
+            prefetch(&self.cells[cell]);
         }
     }
 
@@ -176,7 +168,7 @@ impl Gate {
         let has_memory = self.ids.has_room() && self.orders.has_room();
         let is_audited = has_memory && self.can_record();
         let request = match (instrument, account) {
-            (Some(i), Some(a)) => Some(self.request(order, i, a, seen.fingerprint, now_mono, now_utc)?),
+            (Some(i), Some(a)) => Some(self.request(order, i, a, seen, now_mono, now_utc)?),
             _ => None,
         };
         flow::check_audit(is_audited, has_memory && request.is_some_and(|r| r.passed_as != passed_as::NEW_RISK))?;
@@ -187,7 +179,7 @@ impl Gate {
         let context = Context {
             request,
             instrument: &self.instruments[i],
-            cell: &self.cells[self.cell_at(i, a)],
+            cell: &self.cells[seen.cell],
             account: &self.accounts[a],
             strategy: &self.strategies[strategy],
             firm: &self.firm,
@@ -200,8 +192,8 @@ impl Gate {
 
     /// Works out what the message adds and whether it is a verified reduction or a shrinking replace.
     #[inline(always)]
-    fn request<'a>(&self, order: &'a Order, instrument: usize, account: usize, fingerprint: u64, now_mono: i64, now_utc: i64) -> Result<Request<'a>, Breach> {
-        let (i, cell) = (&self.instruments[instrument], &self.cells[self.cell_at(instrument, account)]);
+    fn request<'a>(&self, order: &'a Order, instrument: usize, account: usize, seen: &Seen, now_mono: i64, now_utc: i64) -> Result<Request<'a>, Breach> {
+        let (i, cell) = (&self.instruments[instrument], &self.cells[seen.cell]);
         let is_buy = order.side == Side::BUY as u8;
         let is_market = order.order_type == OrderType::Market as u8;
         let bounds = if is_buy { &i.bounds.buy } else { &i.bounds.sell };
@@ -224,7 +216,7 @@ impl Gate {
             added: order.quantity.max(0),
             implied,
             passed_as: passed_as::NEW_RISK,
-            fingerprint,
+            fingerprint: seen.fingerprint,
             now_mono,
             now_utc,
         };

@@ -4,7 +4,7 @@ use bytemuck::Zeroable;
 use pretrade_shm::memory::{PrivateMemory, prefetch};
 
 /// Most equal orders that can be allowed inside a window.
-pub const MOST: usize = 6;
+pub const MOST: usize = 5;
 /// Places looked at for one fingerprint.
 const WAYS: usize = 4;
 const SETS: usize = 1024;
@@ -18,6 +18,8 @@ struct Seen {
     next: u32,
     /// Times written, up to `count`.
     filled: u32,
+    /// Newest of the times.
+    last: i64,
     times: [i64; MOST],
 }
 
@@ -84,7 +86,7 @@ impl Duplicates {
             return;
         }
         let (start, count) = (Self::set_of(fingerprint), self.count);
-        let set = &mut self.seen[start..start + WAYS];
+        let Some(set) = self.seen[start..].first_chunk_mut::<WAYS>() else { return };
         let way = match set.iter().position(|s| s.fingerprint == fingerprint || s.fingerprint == 0) {
             Some(way) => way,
             None => oldest(set),
@@ -93,7 +95,7 @@ impl Duplicates {
         if seen.fingerprint != fingerprint {
             *seen = Seen { fingerprint, ..Default::default() };
         }
-        seen.times[seen.next as usize] = now_mono;
+        (seen.times[seen.next as usize], seen.last) = (now_mono, now_mono);
         seen.next = if seen.next as usize + 1 == count { 0 } else { seen.next + 1 };
         seen.filled = (seen.filled + 1).min(count as u32);
     }
@@ -105,10 +107,14 @@ impl Duplicates {
     }
 }
 
-/// The kind whose oldest remembered copy is oldest: it is the first to leave the window.
+/// The kind accepted longest ago: it is the first to leave the window.
 #[inline(always)]
-fn oldest(set: &[Seen]) -> usize {
-    (0..set.len()).min_by_key(|&way| set[way].times[set[way].next as usize]).unwrap_or(0)
+fn oldest(set: &[Seen; WAYS]) -> usize {
+    let mut way = 0;
+    for other in 1..WAYS {
+        way = if set[other].last < set[way].last { other } else { way };
+    }
+    way
 }
 
 #[cfg(test)]

@@ -11,11 +11,14 @@ pub struct Bucket {
     full_at: i64,
 }
 
-/// Nanoseconds between two messages: 0 = no bound, `i64::MAX` = none allowed.
+/// Interval of a rate of zero: longer than any bucket, and with any clock reading still inside 64 bits.
+pub const NEVER: i64 = 1 << 61;
+
+/// Nanoseconds between two messages: 0 = no bound, [`NEVER`] = none allowed.
 #[must_use]
 pub fn interval(per_second: i64) -> i64 {
     match per_second {
-        0 => i64::MAX,
+        0 => NEVER,
         n if n >= i64::from(UNLIMITED_U32) => 0,
         n => NS_PER_S / n,
     }
@@ -26,13 +29,13 @@ impl Bucket {
     #[inline(always)]
     #[must_use]
     pub fn has_token(&self, interval: i64, now_mono: i64) -> bool {
-        self.full_at.max(now_mono).saturating_add(interval).saturating_sub(now_mono) <= NS_PER_S
+        (self.full_at.wrapping_sub(now_mono)).max(0).wrapping_add(interval) <= NS_PER_S
     }
 
     /// Takes a token of a forwarded message.
     #[inline(always)]
     pub fn spend(&mut self, interval: i64, now_mono: i64) {
-        self.full_at = self.full_at.max(now_mono).saturating_add(interval);
+        self.full_at = self.full_at.max(now_mono).wrapping_add(interval);
     }
 
     /// Tokens taken and not yet refilled.

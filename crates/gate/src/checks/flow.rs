@@ -29,7 +29,7 @@ fn has_token(c: &Context<'_>, bucket: &Bucket, interval: i64) -> Check {
     if bucket.has_token(interval, c.request.now_mono) {
         return Ok(());
     }
-    let limit = if interval == i64::MAX { 0 } else { NS_PER_S / interval.max(1) };
+    let limit = if interval == crate::rate::NEVER { 0 } else { NS_PER_S / interval.max(1) };
     Err(Breach::new(24, ReasonCode::MessageRate, bucket.taken(interval, c.request.now_mono) + 1, limit, Unit::PerSecond))
 }
 

@@ -83,12 +83,3 @@ pub struct Context<'a> {
     /// True where the channel of the quotes is younger than its TTL.
     pub is_quote_fresh: bool,
 }
-
-impl<'a> Context<'a> {
-    /// The levels above the instrument, beside their ledgers.
-    #[inline(always)]
-    #[must_use]
-    pub fn levels(&self) -> [&'a Ledger; 3] {
-        [self.account, self.strategy, self.firm]
-    }
-}

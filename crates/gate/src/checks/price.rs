@@ -3,7 +3,7 @@
 use super::Context;
 use crate::bounds::{SideBounds, missing};
 use crate::breach::{Breach, Check};
-use crate::state::{Instrument, Ledger};
+use crate::state::Ledger;
 use pretrade_records::units::UNLIMITED;
 use pretrade_records::{ReasonCode, Unit};
 
@@ -12,22 +12,22 @@ fn side<'a>(c: &Context<'a>) -> &'a SideBounds {
     if c.request.is_buy { &c.instrument.bounds.buy } else { &c.instrument.bounds.sell }
 }
 
-/// The smallest control-12 limit over instrument, account, strategy and firm.
+/// The smallest of a limit over instrument, account, strategy and firm.
 #[inline(always)]
-fn quantity_limit(instrument: &Instrument, levels: [&Ledger; 3]) -> i64 {
-    levels.iter().fold(instrument.max_order_quantity, |limit, level| limit.min(level.max_order_quantity))
+fn tightest(c: &Context<'_>, instrument: i64, of: impl Fn(&Ledger) -> i64) -> i64 {
+    instrument.min(of(c.account)).min(of(c.strategy)).min(of(c.firm))
 }
 
 /// Control 12: quantity within the maximum of every level. Below one lot a verified reduction of one lot still passes,
 /// unless the static limit itself forbids it.
 #[inline(always)]
 pub fn check_max_quantity(c: &Context<'_>) -> Check {
-    let limit = quantity_limit(c.instrument, c.levels());
+    let limit = tightest(c, c.instrument.max_order_quantity, |level| level.max_order_quantity);
     if c.request.quantity <= limit {
         return Ok(());
     }
     let lot = c.instrument.lot_size;
-    let statics = c.levels().iter().fold(c.instrument.static_max_order_quantity, |limit, level| limit.min(level.max_order_quantity));
+    let statics = tightest(c, c.instrument.static_max_order_quantity, |level| level.max_order_quantity);
     if c.request.is_reduction() && limit < lot && c.request.quantity <= lot && statics >= lot {
         return Ok(());
     }
@@ -50,7 +50,7 @@ pub fn check_reference_price(c: &Context<'_>) -> Check {
 /// higher of its price and the best bid.
 #[inline(always)]
 pub fn check_max_notional(c: &Context<'_>) -> Check {
-    let limit = c.levels().iter().fold(c.instrument.max_order_notional, |limit, level| limit.min(level.max_order_notional));
+    let limit = tightest(c, c.instrument.max_order_notional, |level| level.max_order_notional);
     if limit == UNLIMITED {
         return Ok(());
     }
