@@ -354,6 +354,8 @@ fn full_check(
             let done = VenueMessage { client_order_id: last, kind: VenueKind::Cancelled as u8, ..Default::default() };
             gate.borrow_mut().on_venue(&done, mono, utc);
             prepare(i + 1, id, utc);
+            // The undo's own journal record must not still be on its way when the next timed call starts.
+            pretrade_shm::memory::drain_stores();
         };
         let between = || {
             let mut gate = gate.borrow_mut();

@@ -110,6 +110,8 @@ pub(crate) struct Gate {
     gate: Option<NativeGate>,
     clock: Option<Py<PyAny>>,
     orders: u32,
+    /// UTC minus monotonic, and when it was taken.
+    offset: (i64, i64),
 }
 
 #[pymethods]
@@ -135,7 +137,7 @@ impl Gate {
         }
         let options = options_of(&options)?;
         let gate = py.detach(|| NativeGate::open(files, options)).map_err(|e| raise(py, e.to_string()))?;
-        Ok(Gate { gate: Some(gate), clock, orders: 0 })
+        Ok(Gate { gate: Some(gate), clock, orders: 0, offset: (0, i64::MIN / 2) })
     }
 
     /// Decides one new order given as seven integers; `side_type_tif` is side, order type << 8, time in force << 16.
@@ -315,12 +317,17 @@ impl Gate {
         }
     }
 
+    /// Both clocks from one reading: UTC is the monotonic clock plus an offset not older than 10 ms.
     #[inline]
-    fn now(&self, py: Python<'_>) -> PyResult<(i64, i64)> {
-        match &self.clock {
-            None => Ok((clock(libc::CLOCK_MONOTONIC), clock(libc::CLOCK_REALTIME))),
-            Some(clock) => Ok((clock.call_method0(py, "mono")?.extract(py)?, clock.call_method0(py, "utc")?.extract(py)?)),
+    fn now(&mut self, py: Python<'_>) -> PyResult<(i64, i64)> {
+        if let Some(clock) = &self.clock {
+            return Ok((clock.call_method0(py, "mono")?.extract(py)?, clock.call_method0(py, "utc")?.extract(py)?));
         }
+        let mono = clock(libc::CLOCK_MONOTONIC);
+        if mono - self.offset.1 > 10_000_000 {
+            self.offset = (clock(libc::CLOCK_REALTIME) - mono, mono);
+        }
+        Ok((mono, mono + self.offset.0))
     }
 }
 
