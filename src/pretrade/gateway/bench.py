@@ -29,6 +29,8 @@ _PER_SECOND: Final = 100_000
 _LOOKUP_INSTRUMENTS: Final = 10_000
 _SIZES: Final = {"full_check": (100, 8, 4), "full_check_wide": (10_000, 64, 16)}
 _CALLS: Final = 200_000
+_TORN_INSTRUMENTS: Final = 16
+_FLOOR: Final = "floor"
 
 Figures = dict[str, float]
 Result = dict[str, Any]
@@ -52,16 +54,11 @@ def run(suite: str = "default", *, extra: Sequence[Callable[[], Result]] = (), t
         ``machine``, ``commit``, ``results`` and, where the machine was too busy to tell, ``busy``.
     """
     names = ["full_check", "full_check_wide"] if suite == "gateway" else ["full_check"]
-    with tempfile.TemporaryDirectory(prefix="pretrade-bench-", dir="/dev/shm") as place:
-        directory = Path(place)
-        floor = directory / "floor"
-        _native.make_floor(floor)
-        idle, is_busy = _lookup(directory, floor, is_busy=False)
-        busy, _ = _lookup(directory, floor, is_busy=True)
-        checks = [_full_check(directory, floor, name) for name in names]
-        results = [idle, busy, *checks, _from_python(directory)]
+    with bench_directory() as directory:
+        idle, is_busy = lookup(directory, busy=False)
+        results = [idle, lookup(directory, busy=True)[0], *(full_check(directory, name) for name in names), from_python(directory)]
         if torn_reads:
-            results.append(_torn(directory, torn_reads))
+            results.append(torn(directory, torn_reads))
     results += [measure() for measure in extra]
     report: dict[str, Any] = {"machine": machine(), "commit": commit(), "results": results}
     return {**report, "busy": True} if is_busy else report
@@ -84,6 +81,14 @@ def _lines(path: Path) -> list[str]:
 
 
 @contextlib.contextmanager
+def bench_directory() -> Iterator[Path]:
+    """A directory in shared memory with the bare table in it."""
+    with tempfile.TemporaryDirectory(prefix="pretrade-bench-", dir="/dev/shm") as place:
+        _native.make_floor(Path(place) / _FLOOR)
+        yield Path(place)
+
+
+@contextlib.contextmanager
 def _writer(call: str, *arguments: object) -> Iterator[None]:
     """A writer in another process: one function of the native bench, killed at the end."""
     text = ", ".join(repr(str(a)) if isinstance(a, Path) else repr(a) for a in arguments)
@@ -96,22 +101,21 @@ def _writer(call: str, *arguments: object) -> Iterator[None]:
         process.wait()
 
 
-def _lookup(directory: Path, floor: Path, *, is_busy: bool) -> tuple[Result, bool]:
-    tables = directory / "lookup"
-    tables.mkdir(exist_ok=True)
-    if not is_busy:
-        _native.make_tables(tables, _LOOKUP_INSTRUMENTS, 1, 1)
-    with _writer("write_floor", floor, 0) if is_busy else contextlib.nullcontext():
-        bare = _native.floor_read(floor, _SLICES, _SECONDS, is_busy)
-    with _writer("write_tables", tables, _LOOKUP_INSTRUMENTS, 0, False) if is_busy else contextlib.nullcontext():  # noqa: FBT003
-        ours = _native.limit_lookup(tables, _SLICES, _SECONDS, is_busy)
-    too_busy = not is_busy and (bare["p50_ns"] > _BUSY_FLOOR_NS or min(bare["kept"], ours["kept"]) < _KEPT)
-    return _result("limit_lookup_busy" if is_busy else "limit_lookup_idle", ours, "seqlock_read_128", bare), too_busy
+def lookup(directory: Path, *, busy: bool) -> tuple[Result, bool]:
+    """Look-up of all 192 bytes and the heartbeat, writer idle or flat out; and whether the machine was too busy to tell."""
+    floor, tables = directory / _FLOOR, _lookup_tables(directory)
+    with _writer("write_floor", floor, 0) if busy else contextlib.nullcontext():
+        bare = _native.floor_read(floor, _SLICES, _SECONDS, busy)
+    with _writer("write_tables", tables, _LOOKUP_INSTRUMENTS, 0, False) if busy else contextlib.nullcontext():  # noqa: FBT003
+        ours = _native.limit_lookup(tables, _SLICES, _SECONDS, busy)
+    is_untold = not busy and (bare["p50_ns"] > _BUSY_FLOOR_NS or min(bare["kept"], ours["kept"]) < _KEPT)
+    return _result("limit_lookup_busy" if busy else "limit_lookup_idle", ours, "seqlock_read_128", bare), is_untold
 
 
-def _full_check(directory: Path, floor: Path, name: str) -> Result:
+def full_check(directory: Path, name: str = "full_check") -> Result:
+    """Every configured control with state update and journal, writers at 100,000 records a second each."""
     instruments, strategies, accounts = _SIZES[name]
-    tables = directory / name
+    floor, tables = directory / _FLOOR, directory / name
     tables.mkdir()
     _native.make_tables(tables, instruments, strategies, accounts)
     with _writer("write_floor", floor, _PER_SECOND):
@@ -122,7 +126,8 @@ def _full_check(directory: Path, floor: Path, name: str) -> Result:
     return _result(name, ours, "check_20_rules", bare)
 
 
-def _from_python(directory: Path) -> Result:
+def from_python(directory: Path) -> Result:
+    """``Gate.check`` with seven positional integers, journal on, clock readings included."""
     tables = directory / "python"
     tables.mkdir()
     _native.make_tables(tables, 100, 8, 4)
@@ -144,17 +149,31 @@ def _from_python(directory: Path) -> Result:
         counts = gate.counters()
         gate.close()
     times.sort()
-    figures = {"n": float(_CALLS), **{k: float(times[int(q * (_CALLS - 1))] - empty) for k, q in (("min_ns", 0), ("p50_ns", 0.5), ("p99_ns", 0.99))}}
-    return {**_result("full_check_python", figures, None, None), "accepted": counts["accepted"]}
+    figures = {key: float(times[int(q * (_CALLS - 1))] - empty) for key, q in (("min_ns", 0), ("p50_ns", 0.5), ("p99_ns", 0.99))}
+    return {**_result("full_check_python", {"n": float(_CALLS), **figures}, None, None), "accepted": counts["accepted"]}
 
 
-def _torn(directory: Path, n: int) -> Result:
-    tables = directory / "lookup"
-    with _writer("write_tables", tables, 16, 0, False):  # noqa: FBT003
+def torn(directory: Path, n: int, *, guarded: bool = True) -> Result:
+    """``n`` look-ups under a flat-out writer on 16 records; counts those that mix two versions.
+
+    ``guarded=False`` leaves the sequence check out: the mutation that must be caught.
+    """
+    tables = directory / f"torn-{guarded}"
+    tables.mkdir()
+    _native.make_tables(tables, _TORN_INSTRUMENTS, 1, 1)
+    with _writer("write_tables", tables, _TORN_INSTRUMENTS, 0, False):  # noqa: FBT003
         started = time.perf_counter()
-        mixed, given_up = _native.count_torn(tables, n, False)  # noqa: FBT003
+        mixed, given_up = _native.count_torn(tables, n, not guarded)
         seconds = time.perf_counter() - started
     return {"name": "limit_lookup_torn", "n": n, "torn": mixed, "given_up": given_up, "per_second": round(n / seconds)}
+
+
+def _lookup_tables(directory: Path) -> Path:
+    tables = directory / "lookup"
+    if not tables.exists():
+        tables.mkdir()
+        _native.make_tables(tables, _LOOKUP_INSTRUMENTS, 1, 1)
+    return tables
 
 
 def _result(name: str, ours: Figures, floor: str | None, bare: Figures | None) -> Result:
