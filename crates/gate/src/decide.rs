@@ -192,7 +192,15 @@ impl Gate {
 
     /// Works out what the message adds and whether it is a verified reduction or a shrinking replace.
     #[inline(always)]
-    fn request<'a>(&self, order: &'a Order, instrument: usize, account: usize, seen: &Seen, now_mono: i64, now_utc: i64) -> Result<Request<'a>, Breach> {
+    fn request<'a>(
+        &self,
+        order: &'a Order,
+        instrument: usize,
+        account: usize,
+        seen: &Seen,
+        now_mono: i64,
+        now_utc: i64,
+    ) -> Result<Request<'a>, Breach> {
         let (i, cell) = (&self.instruments[instrument], &self.cells[seen.cell]);
         let is_buy = order.side == Side::BUY as u8;
         let is_market = order.order_type == OrderType::Market as u8;

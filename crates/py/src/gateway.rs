@@ -118,6 +118,7 @@ pub(crate) struct Gate {
 impl Gate {
     /// Opens the tables of a run directory.
     #[new]
+    #[allow(clippy::too_many_arguments, reason = "one border function, called by keyword from one place")]
     #[pyo3(signature = (directory, quotes, gateway_id, journal, domain, clock, options))]
     fn new(
         py: Python<'_>,

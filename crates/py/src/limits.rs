@@ -43,7 +43,7 @@ fn access_of(name: &str) -> PyResult<Access> {
 /// Publishes records, each into the slot of its key; new keys take new slots.
 fn publish<R: TableRecord>(table: &mut Table<R>, bytes: &[u8]) -> Result<usize, TableError> {
     let size = size_of::<R>();
-    if bytes.len() % size != 0 {
+    if !bytes.len().is_multiple_of(size) {
         return Err(TableError::new(table.path(), format!("{} bytes are no whole number of {size}-byte records", bytes.len())));
     }
     for chunk in bytes.chunks_exact(size) {

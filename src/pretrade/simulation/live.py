@@ -37,7 +37,7 @@ from pretrade.simulation.venue_server import VenueServer
 PACED_FROM_NS: Final = SELLER_START_NS - 5_000_000_000
 STORY_END_NS: Final = SELLER_START_NS + 60_000_000_000
 START_NS: Final = SELLER_START_NS - WARM_UP_S * 1_000_000_000
-_START_UP_S: Final = 5.0
+_START_UP_S: Final = 6.0
 _SAMPLE_S: Final = 0.1
 
 Show = Callable[[Mapping[str, Any]], None]

@@ -45,11 +45,7 @@ pub fn check_price_increment(request: &Request<'_>, instrument: &Instrument) -> 
     let (price, tick) = (order.price, instrument.tick_size);
     let is_allowed = price > 0 || (instrument.flags & flag::NEGATIVE_PRICE != 0 && price != UNDEFINED_PRICE);
     let is_multiple = request.ticks.wrapping_mul(tick.unsigned_abs()) == price.unsigned_abs();
-    if is_allowed && tick > 0 && is_multiple {
-        Ok(())
-    } else {
-        Err(Breach::new(8, ReasonCode::InvalidPriceIncrement, price, tick, Unit::Price))
-    }
+    if is_allowed && tick > 0 && is_multiple { Ok(()) } else { Err(Breach::new(8, ReasonCode::InvalidPriceIncrement, price, tick, Unit::Price)) }
 }
 
 /// Control 8: all three.
