@@ -7,7 +7,8 @@ limit looser than the ceiling, merge a parameter without the direction table, or
 """
 
 from pretrade.calibration.alerts import Alert, AlertJournal, alarms, alerts
-from pretrade.calibration.calibrator import Calibrator, Limits, Update, calibrate, static_records
+from pretrade.calibration.batch import Limits, calibrate, static_records
+from pretrade.calibration.calibrator import Calibrator, Update
 from pretrade.calibration.rules import Columns, rule
 from pretrade.calibration.tiers import TierChange
 

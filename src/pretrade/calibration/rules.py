@@ -16,6 +16,11 @@ from pretrade.domain.errors import CalibrationError
 PPM: Final = 1_000_000
 FLOATS: Final = ("order_error_hold", "order_error_reject", "impact_budget_bps")
 INTEGERS: Final = tuple(name for name in PARAMETERS if name not in FLOATS)
+_LARGE: Final = frozenset({"max_order_quantity", "max_order_notional", "position_max_long", "position_max_short"})
+LARGEST: Final = {name: UNLIMITED if name in _LARGE else 2**31 - 1 if name == "passive_standoff_ticks" else UNLIMITED_U32 for name in INTEGERS}
+"""Largest value a record's field can hold."""
+TIGHTEST: Final = {name: 0 if DIRECTIONS[name] < 0 else LARGEST[name] for name in INTEGERS}
+"""Tightest value a field can hold; the floor where the configuration names none, so that no rule's number wraps to a loose one."""
 _FACTORS: Final = {
     "max_order_quantity": "order_quantity_factor",
     "max_order_notional": "notional_factor",

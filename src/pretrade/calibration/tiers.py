@@ -3,17 +3,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pretrade.domain import FeedState, Phase, Tier
+from pretrade.domain import Config, FeedState, Phase, Tier
 from pretrade.domain.config import AnomalyConfig, HysteresisConfig
 
 UNSCORED: Final = int(FeedState.GAP | FeedState.STALE | FeedState.CROSSED | FeedState.HALTED | FeedState.RESYNC)
 _NS: Final = 1_000_000_000
+_COLUMNS: Final = (
+    "tier", "quiet_since", "trip_id", "resumed_id", "model_absent", "feed_fault", "may_loosen", "held_until", "held_tier", "seen",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,14 @@ def tier_of(score: NDArray[np.float64], config: AnomalyConfig) -> NDArray[np.int
 
 @dataclass(slots=True)
 class TierState:
-    """Tier, dwell and trip of each instrument, as columns."""
+    """Tier, dwell and trip of each instrument, as columns.
+
+    Notes
+    -----
+    Rows up to ``held_until`` were judged by an earlier writer: after a restart they may tighten again on the way to the
+    present, but they take no tier below ``held_tier``, loosen no limit and trip nothing a second time. A dwell counts only
+    time with rows: after a gap longer than ``longest_gap_ns`` it begins anew.
+    """
 
     anomaly: AnomalyConfig
     hysteresis: HysteresisConfig
@@ -70,6 +81,11 @@ class TierState:
     resumed_id: NDArray[np.int64]
     model_absent: NDArray[np.bool_]
     feed_fault: NDArray[np.bool_]
+    may_loosen: NDArray[np.bool_]
+    held_until: NDArray[np.int64]
+    held_tier: NDArray[np.int64]
+    seen: NDArray[np.int64]
+    longest_gap_ns: int
     _exit: NDArray[np.float64] = field(init=False)
     _dwell: NDArray[np.int64] = field(init=False)
 
@@ -80,11 +96,35 @@ class TierState:
         self._dwell = (np.array([0.0, h.dwell_elevated_s, h.dwell_high_s, h.dwell_high_s]) * _NS).astype(np.int64)
 
     @classmethod
-    def fresh(cls, n: int, anomaly: AnomalyConfig, hysteresis: HysteresisConfig) -> TierState:
+    def fresh(cls, n: int, config: Config) -> TierState:
         """All NORMAL, never tripped."""
-        zeros = np.zeros(n, np.int64)
-        never = np.zeros(n, bool)
-        return cls(anomaly, hysteresis, zeros.copy(), np.full(n, -1), zeros.copy(), zeros.copy(), never.copy(), never.copy())
+        zero, never = [np.zeros(n, np.int64) for _ in range(4)], [np.zeros(n, bool) for _ in range(3)]
+        unset = [np.full(n, -1, np.int64) for _ in range(3)]
+        gap_ns = config.snapshot.stale_after_ms * 1_000_000
+        return cls(
+            config.anomaly, config.hysteresis, zero[0], unset[0], zero[1], zero[2], never[0], never[1], never[2], unset[1], zero[3], unset[2], gap_ns
+        )
+
+    def hold(self, k: int, record: np.void, *, is_tripped: bool) -> None:
+        """Take over tier and trip of the last record an earlier writer published."""
+        self.tier[k] = self.held_tier[k] = min(int(record["tier"]), int(Tier.CRITICAL))
+        self.trip_id[k] = int(record["trip_id"])
+        self.resumed_id[k] = int(record["trip_id"]) - is_tripped
+        self.held_until[k] = int(record["ts_data"])
+
+    def resume(self, k: int, trip_id: int) -> None:
+        """Take a trip id a human resumed; only the one in force ends the trip.
+
+        Notes
+        -----
+        An id above our own means that the table our ids stood in was lost: we number on from it, because the gate counts every
+        trip up to a resumed id as over. A trip in force stays in force, under a fresh id.
+        """
+        if trip_id > self.trip_id[k]:
+            self.trip_id[k] = trip_id + bool(self.is_tripped[k])
+            self.resumed_id[k] = trip_id
+        elif trip_id == self.trip_id[k]:
+            self.resumed_id[k] = trip_id
 
     @property
     def is_tripped(self) -> NDArray[np.bool_]:
@@ -110,19 +150,32 @@ class TierState:
         wanted = np.where(judged, tier_of(score, self.anomaly), before)
         wanted = np.where(faulty, np.maximum(before, Tier.ELEVATED), wanted)
         up = wanted > before
-        trips = judged & (wanted == Tier.CRITICAL) & ~self.is_tripped[at]
+        live = ts > self.held_until[at]
+        trips = judged & live & (wanted == Tier.CRITICAL) & ~self.is_tripped[at]
         self.trip_id[at] += trips
         self.tier[at] = np.where(up, wanted, before)
         down = self._loosen(at, judged, score, ts)
+        self.may_loosen[at] = judged & live & ~self.is_tripped[at]
+        self.seen[at] = ts
         causes = [("feed_state" if faulty[i] else "score") if up[i] else ("dwell" if down[i] else "") for i in range(len(at))]
         return before, causes
+
+    def facts(self) -> dict[str, Any]:
+        """Plain values for a checkpoint."""
+        return {name: getattr(self, name).tolist() for name in _COLUMNS}
+
+    def take(self, facts: Mapping[str, Any]) -> None:
+        """Go on from :meth:`facts`."""
+        for name in _COLUMNS:
+            getattr(self, name)[:] = facts[name]
 
     def _loosen(self, at: NDArray[np.int64], judged: NDArray[np.bool_], score: NDArray[np.float64], ts: int) -> NDArray[np.bool_]:
         """One step down for instruments quiet for their tier's dwell; a tripped one stays."""
         tier = self.tier[at]
         quiet = judged & (tier > 0) & (np.nan_to_num(score, nan=1.0) < self._exit[tier]) & ~self.is_tripped[at]
-        since = np.where(quiet, np.where(self.quiet_since[at] < 0, ts, self.quiet_since[at]), -1)
-        down = quiet & (ts - since >= self._dwell[tier])
+        begins = (self.quiet_since[at] < 0) | (ts - self.seen[at] > self.longest_gap_ns)
+        since = np.where(quiet, np.where(begins, ts, self.quiet_since[at]), -1)
+        down = quiet & (ts - since >= self._dwell[tier]) & ((ts > self.held_until[at]) | (tier > self.held_tier[at]))
         self.tier[at] = np.where(down, tier - 1, tier)
         self.quiet_since[at] = np.where(down, ts, since)
         return down
