@@ -10,6 +10,7 @@ use bytemuck::{Pod, Zeroable};
 use pretrade_shm::clock::ClockDomain;
 use pretrade_shm::crc::crc32c;
 use pretrade_shm::header::BYTE_ORDER_MARK;
+use pretrade_shm::memory::drain_stores;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -227,6 +228,8 @@ impl Copier {
 
 impl Drop for Copier {
     fn drop(&mut self) {
+        // The producer is this thread or done: its last streaming stores become visible before the last pass.
+        drain_stores();
         self.shared.stop.store(true, Ordering::Release);
         self.wake();
         if let Some(thread) = self.thread.take() {
@@ -236,26 +239,40 @@ impl Drop for Copier {
 }
 
 fn copy_until_stopped(ring: &Ring, mut disk: Disk, shared: &Shared) {
-    let mut batch = Vec::with_capacity(BATCH_RECORDS);
     loop {
-        let is_last = shared.stop.load(Ordering::Acquire);
-        loop {
-            gather(ring, disk.last_sequence(), &mut batch);
-            if batch.is_empty() {
-                break;
-            }
-            if disk.append(&batch).is_err() {
-                // Fail-stop: nothing more becomes durable; the gate sees the word and refuses new risk (control 44).
-                ring.set_failed();
-                return;
-            }
-            ring.set_tail(disk.last_sequence());
-            shared.disk_end.store(disk.end(), Ordering::Release);
+        let is_stopping = shared.stop.load(Ordering::Acquire);
+        let before = disk.last_sequence();
+        let drained = drain(ring, &mut disk);
+        shared.disk_end.store(disk.end(), Ordering::Release);
+        if drained.is_err() {
+            // Fail-stop: nothing more becomes durable; the gate sees the word and refuses new risk (control 44).
+            ring.set_failed();
         }
-        if is_last {
+        // A last pass without progress ends too: what is left in the ring is damaged, and stays there to be seen.
+        let is_done = disk.last_sequence() >= ring.head() || disk.last_sequence() == before;
+        if drained.is_err() || (is_stopping && is_done) {
             return;
         }
-        std::thread::park_timeout(COPY_INTERVAL);
+        if !is_stopping {
+            std::thread::park_timeout(COPY_INTERVAL);
+        }
+    }
+}
+
+/// Moves the whole records of the ring to disk and raises the ring's tail. Records that arrive meanwhile wait for the
+/// next pass (one sync per pass), unless they fill a batch.
+pub(crate) fn drain(ring: &Ring, disk: &mut Disk) -> Result<(), JournalError> {
+    let mut batch = Vec::new();
+    loop {
+        gather(ring, disk.last_sequence(), &mut batch);
+        if batch.is_empty() {
+            return Ok(());
+        }
+        disk.append(&batch)?;
+        ring.set_tail(disk.last_sequence());
+        if batch.len() < BATCH_RECORDS {
+            return Ok(());
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The gate journal: ring first, disk by the copier; read back as disk, then the ring's tail.
-use crate::copier::{Copier, Disk, GateJournalHeader};
+use crate::copier::{Copier, Disk, GateJournalHeader, drain};
 use crate::error::{JournalError, JournalErrorKind};
 use crate::file::{self, PAGE};
 use crate::record::{GateJournalRecord, PAYLOAD_WORDS, RECORD, RECORD_MARK, RecordKind};
@@ -53,7 +53,7 @@ impl GateJournal {
     /// # Errors
     /// When another process holds ring or file, a header is refused, or the two do not belong together.
     pub fn open(options: &GateJournalOptions) -> Result<Self, JournalError> {
-        let disk = Disk::open(&options.disk, options.gateway, &options.clock_domain)?;
+        let mut disk = Disk::open(&options.disk, options.gateway, &options.clock_domain)?;
         let last = disk.last_sequence();
         let ring = match Ring::open(&options.ring, options.gateway, &options.clock_domain, true) {
             Ok(ring) => ring,
@@ -72,9 +72,10 @@ impl GateJournal {
         ring.set_tail(last);
         ring.clear_failed();
         let head = ring.recover_head();
-        let ring = Arc::new(ring);
+        drain(&ring, &mut disk)?;
+        let (tail, ring) = (ring.tail(), Arc::new(ring));
         let copier = Copier::start(Arc::clone(&ring), disk).map_err(|e| JournalError::os(&options.disk, "start the copier", &e))?;
-        Ok(GateJournal { ring, head, tail: last, gateway: options.gateway, copier })
+        Ok(GateJournal { ring, head, tail, gateway: options.gateway, copier })
     }
 
     /// Writes one record into the ring; no allocation, no system call, no lock. Returns its sequence number, `None`

@@ -85,3 +85,47 @@ fn no_record_of_a_killed_gate_is_lost_or_doubled() {
     assert_eq!((found.problem_count, found.records), (0, beyond + 1), "{:?}", found.problems);
     fs::remove_dir_all(&directory).unwrap();
 }
+
+/// The child: its disk file may not grow beyond a few batches, as on a full disk.
+#[test]
+fn child_fills_its_disk() {
+    let Some(directory) = std::env::var_os("PRETRADE_FULL").map(PathBuf::from) else { return };
+    let mut journal = GateJournal::open(&options(&directory)).unwrap();
+    // SAFETY: plain settings of this process; the limit holds for the disk file only, the ring has its whole size already.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+        let limit = libc::rlimit { rlim_cur: 100_000, rlim_max: libc::RLIM_INFINITY };
+        libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit);
+    }
+    let mut written = 0;
+    while journal.append(RecordKind::Order, 0, 0, &[written]).is_some() {
+        written += 1;
+        let _ = journal.flush();
+    }
+    assert!(journal.has_failed() && !journal.flush());
+    assert_eq!(journal.append(RecordKind::Order, 0, 0, &[]), None, "a stopped journal takes nothing more");
+    fs::write(directory.join("written"), written.to_string()).unwrap();
+}
+
+#[test]
+fn a_full_disk_stops_the_journal_and_what_was_taken_stays_readable() {
+    let directory = std::env::temp_dir().join(format!("pretrade-full-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&directory);
+    fs::create_dir_all(&directory).unwrap();
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child_fills_its_disk", "--quiet"])
+        .env("PRETRADE_FULL", &directory)
+        .stdout(std::process::Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let written: usize = fs::read_to_string(directory.join("written")).unwrap().parse().unwrap();
+    let mut records = Vec::new();
+    GateJournalReader::open(&options(&directory)).unwrap().read(&mut records, usize::MAX).unwrap();
+    assert!(written > 0 && records.len() == written, "{written} taken, {} read", records.len());
+    // With room again the next process moves the rest to disk.
+    drop(GateJournal::open(&options(&directory)).unwrap());
+    let found = verify_gate_journal(&options(&directory).disk).unwrap();
+    assert_eq!((found.problem_count, found.records), (0, written as u64), "{:?}", found.problems);
+    fs::remove_dir_all(&directory).unwrap();
+}

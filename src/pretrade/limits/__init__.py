@@ -11,7 +11,7 @@ Standard: the records of ``schemas/``; RTS 6 articles 12 and 15 (kill, reinstate
 
 from pretrade.limits.controls import Controls
 from pretrade.limits.layouts import CONTROLS_DTYPE, GATE_DTYPE, PARAMETERS_DTYPE
-from pretrade.limits.run_directory import RunDirectory, clock_domain, is_simulated
+from pretrade.limits.run_directory import RunDirectory, clock_domain, is_simulated, survive_truncation
 from pretrade.limits.state import Level
 from pretrade.limits.tables import GateTable, LimitsTable, QuotesTable
 from pretrade.limits.trips import Trip
@@ -29,4 +29,5 @@ __all__ = [
     "Trip",
     "clock_domain",
     "is_simulated",
+    "survive_truncation",
 ]

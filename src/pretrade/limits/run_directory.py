@@ -21,6 +21,14 @@ def is_simulated(domain: bytes) -> bool:
     return _native.is_simulated(domain)
 
 
+def survive_truncation() -> None:
+    """Install this process's SIGBUS handler: a table truncated while mapped reads as zeros (dead) instead of killing it.
+
+    For our own processes; inside somebody else's it is their choice, since the handler is the whole process's.
+    """
+    _native.install_sigbus()
+
+
 @dataclass(frozen=True, slots=True)
 class RunDirectory:
     """Where the tables of one run lie, and where its journals lie.

@@ -139,10 +139,9 @@ def test_table_truncated_while_mapped_is_dead_not_fatal(run: RunDirectory) -> No
     # In a process of its own: the SIGBUS handler is for the whole process.
     program = """
 import os, sys
-from pretrade._native import limits as native
 from pretrade.domain.errors import TableError
-from pretrade.limits import LimitsTable
-native.install_sigbus()
+from pretrade.limits import LimitsTable, survive_truncation
+survive_truncation()
 writer = LimitsTable.create(sys.argv[1], [1])
 reader = LimitsTable.open(sys.argv[1])
 os.truncate(sys.argv[1], 0)
