@@ -8,6 +8,6 @@ Standards: RTS 6 (Commission Delegated Regulation (EU) 2017/589) art. 12, 15, 17
 """
 
 from pretrade.gateway.gate import Decision, Gate
-from pretrade.gateway.replay import Replay, replay
+from pretrade.gateway.replay import Replay, decision_as_dict, replay
 
-__all__ = ["Decision", "Gate", "Replay", "replay"]
+__all__ = ["Decision", "Gate", "Replay", "decision_as_dict", "replay"]

@@ -80,7 +80,7 @@ class Replay:
 
     def as_dicts(self) -> list[dict[str, Any]]:
         """Decisions in words; numbers in the unit named."""
-        return [_as_dict(d) for d in self.decisions]
+        return [decision_as_dict(d) for d in self.decisions]
 
     def _order(self, decision: np.void) -> str:
         at = datetime.fromtimestamp(int(decision["ts_event"]) / 1e9, UTC)
@@ -134,7 +134,8 @@ def replay(orders: NDArray[Any], limits: LimitHistory) -> Replay:
     return Replay(decisions, limits.config, is_verified=not problems and recorded >= len(decisions))
 
 
-def _as_dict(decision: np.void) -> dict[str, Any]:
+def decision_as_dict(decision: np.void) -> dict[str, Any]:
+    """One DECISION_DTYPE row in words; ``measured`` and ``limit`` in the unit named."""
     unit = Unit(int(decision["unit"]))
     scale = _SCALES.get(unit, 1.0)
     return {

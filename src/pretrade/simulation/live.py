@@ -26,6 +26,7 @@ from pretrade.bus.tcp import RecordSocket
 from pretrade.domain import DECISION_DTYPE, ORDER_DTYPE, UNDEFINED_PRICE, Config, Instrument, Tier
 from pretrade.domain.clock import WallClock
 from pretrade.domain.errors import SimulationError
+from pretrade.gateway import decision_as_dict
 from pretrade.limits import LimitsTable, QuotesTable, RunDirectory
 from pretrade.sidecar.serve import ALERTS, TIER_CHANGES, await_file, prepare, stop_on_signals
 from pretrade.simulation import story
@@ -217,8 +218,8 @@ def _sample(now: int, quote: np.void, limit: np.void, seen: Seen) -> dict[str, A
         "score": 0.0 if np.isnan(score) else score,
         "tier": int(limit["tier"]),
         "limit": int(limit["max_order_quantity"]),
-        "decision": story.decision_json(seen.dynamic[-1][0]) if seen.dynamic else None,
-        "static_decision": story.decision_json(seen.static[-1][0]) if seen.static else None,
+        "decision": decision_as_dict(seen.dynamic[-1][0]) if seen.dynamic else None,
+        "static_decision": decision_as_dict(seen.static[-1][0]) if seen.static else None,
     }
 
 
@@ -249,7 +250,7 @@ def _conclude(seed: int, options: StoryOptions, run: RunDirectory, twin: RunDire
         "processes": crew.listing(),
         "breaker_resumed_by": resumes[-1] if resumes else None,
         "audit_verified": all(audit.verify(j).ok for j in journals),
-        "decisions": {k: [story.decision_json(d[0]) for d in getattr(seen, k)] for k in ("dynamic", "static")},
+        "decisions": {k: [decision_as_dict(d[0]) for d in getattr(seen, k)] for k in ("dynamic", "static")},
         "config_hash": config.hash,
     }
     names = ("t_s", "price", "depth_bid", "depth_ask", "spread_ticks", "score", "tier", "limit")

@@ -10,15 +10,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pretrade.domain import Action, OrderType, ReasonCode, Side, Tier, TimeInForce, Unit, Verdict
+from pretrade.domain import Action, OrderType, Side, Tier, TimeInForce, Verdict
 from pretrade.domain.errors import SimulationError
+from pretrade.gateway import decision_as_dict
 
 PROBE_QUANTITY: Final = 200
 PROBE_TICKS_ABOVE_ASK: Final = 20
 PROBE_EVERY_NS: Final = 500_000_000
 PROBE_FROM_NS: Final = 10_000_000_000
 _MEDIAN_ROWS: Final = 10
-_UNIT_SCALE: Final = {Unit.PRICE_1E9: 1e9, Unit.SCORE_1E9: 1e9}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,24 +88,6 @@ def probe_orders(ts: Sequence[int], ask_price: Sequence[int], *, instrument_id: 
     return orders
 
 
-def decision_json(decision: NDArray[Any] | np.void) -> dict[str, Any]:
-    """One decision in words, numbers in the unit named."""
-    unit = Unit(int(decision["unit"]))
-    scale = _UNIT_SCALE.get(unit, 1.0)
-    return {
-        "client_order_id": int(decision["client_order_id"]),
-        "ts_decision": int(decision["ts_decision"]),
-        "verdict": Verdict(int(decision["verdict"])).name,
-        "reason": ReasonCode(int(decision["reason"])).name,
-        "measured": float(decision["measured"]) / scale,
-        "limit": float(decision["limit"]) / scale,
-        "unit": unit.name.lower(),
-        "limit_version": int(decision["limit_version"]),
-        "tier": Tier(int(decision["tier"])).name,
-        "stage": int(decision["stage"]),
-    }
-
-
 def first_refused(dynamic: NDArray[Any], static: NDArray[Any]) -> dict[str, Any]:
     """The first 200-lot order the dynamic gate refuses, beside what the static gate said of the same order.
 
@@ -118,7 +100,7 @@ def first_refused(dynamic: NDArray[Any], static: NDArray[Any]) -> dict[str, Any]
         raise SimulationError(f"the two gates decided {len(dynamic)} and {len(static)} orders; they must decide the same ones")
     refused = np.flatnonzero(dynamic["verdict"] == Verdict.REJECT)
     at = int(refused[0]) if len(refused) else len(dynamic) - 1
-    return {"dynamic": decision_json(dynamic[at]), "static": decision_json(static[at])}
+    return {"dynamic": decision_as_dict(dynamic[at]), "static": decision_as_dict(static[at])}
 
 
 def first_tier(changes: Sequence[Mapping[str, Any]], tier: Tier, ts_start: int) -> int | None:
