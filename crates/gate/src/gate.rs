@@ -163,6 +163,12 @@ impl Gate {
         if !ids(Level::Gateway).is_empty() && !ids(Level::Gateway).iter().any(|(id, _)| *id == u32::from(files.gateway_id)) {
             return Err(GateError::Refused(format!("{} has no row for gateway {}", files.controls.display(), files.gateway_id)));
         }
+        if ids(Level::Firm).is_empty() {
+            return Err(GateError::Refused(format!(
+                "{} has no row of the firm; without one nothing bounds the sum of all accounts",
+                files.controls.display()
+            )));
+        }
         let keys: Vec<(u32, u32)> = instruments.iter().map(|(id, _)| (*id, ANY_STRATEGY)).collect();
         let create = CreateOptions { owner_id: u32::from(files.gateway_id), ..CreateOptions::new(files.clock_domain) };
         let past = files.journal.as_ref().map(GateJournalReader::open);
@@ -217,8 +223,9 @@ impl Gate {
         for (ledger, (id, slot)) in self.accounts.iter_mut().zip(accounts).chain(self.strategies[1..].iter_mut().zip(strategies)) {
             (ledger.id, ledger.controls_slot) = (*id, *slot as u64 + 1);
         }
-        let firm = rows(&self.controls, Level::Firm).first().map_or(0, |(_, slot)| *slot as u64 + 1);
-        self.firm.controls_slot = firm;
+        self.firm.controls_slot = rows(&self.controls, Level::Firm).first().map_or(0, |(_, slot)| *slot as u64 + 1);
+        // Strategy 0 stands for all that have no row: where others have one, an unlisted strategy is not authorised.
+        self.strategies[0] = if strategies.is_empty() { crate::refresh::open_ledger() } else { Ledger::default() };
         for at in 0..self.cold.len() {
             self.read_controls(at);
         }

@@ -218,13 +218,12 @@ impl Gate {
         let share = self.shares();
         let mut is_whole = true;
         for ledger in self.accounts.iter_mut() {
-            is_whole &= read_ledger(&self.controls, ledger, share(Level::Account), false);
+            is_whole &= read_ledger(&self.controls, ledger, Level::Account, share(Level::Account));
         }
-        for (at, ledger) in self.strategies.iter_mut().enumerate() {
-            is_whole &= read_ledger(&self.controls, ledger, PPM, at == 0);
+        for ledger in &mut self.strategies[1..] {
+            is_whole &= read_ledger(&self.controls, ledger, Level::Strategy, PPM);
         }
-        let has_no_row = self.firm.controls_slot == 0;
-        is_whole &= read_ledger(&self.controls, &mut self.firm, share(Level::Firm), has_no_row);
+        is_whole &= read_ledger(&self.controls, &mut self.firm, Level::Firm, share(Level::Firm));
         // A row that could not be read is read again at the next order.
         self.firm.generation = if is_whole { generation } else { 0 };
     }
@@ -257,10 +256,10 @@ fn is_refreshed_score(before: &LimitsRecord, now: &LimitsRecord) -> bool {
         && has_model(now)
 }
 
-/// True for the control arm: static limits, tier NORMAL, and never a model behind this instrument.
+/// True for the control arm: marked as such by its writer, static limits, tier NORMAL, never a model behind this instrument.
 fn is_control_arm(cold: &Cold) -> bool {
     let is_static = cold.envelope.zip(cold.numbers).is_some_and(|(e, numbers)| numbers == e.statics);
-    !cold.has_scored && is_static && cold.record.flags == 0 && cold.record.tier == 0 && cold.record.score.is_nan()
+    !cold.has_scored && is_static && cold.record.flags == flags::STATIC && cold.record.tier == 0 && cold.record.score.is_nan()
 }
 
 fn hot_limits(instrument: &mut crate::state::Instrument, values: &Values, static_max_order_quantity: i64) {
@@ -274,22 +273,38 @@ fn hot_limits(instrument: &mut crate::state::Instrument, values: &Values, static
     instrument.static_max_order_quantity = static_max_order_quantity;
 }
 
-/// A level's static numbers; one that is absent sets no bound at that level (the instrument's always do).
-fn read_ledger(controls: &ControlsTable, ledger: &mut Ledger, share_ppm: u32, is_open: bool) -> bool {
+/// A level's static numbers; a row that lacks one of them allows nothing (control 9).
+fn read_ledger(controls: &ControlsTable, ledger: &mut Ledger, level: Level, share_ppm: u32) -> bool {
     let mut row = ControlsRecord::default();
     let slot = (ledger.controls_slot as usize).checked_sub(1);
     let is_read = slot.is_some_and(|slot| controls.read(slot, &mut row) == ReadOutcome::Fresh && ControlsTable::is_intact(&row));
     let words = slot.map(|slot| controls.state(slot)).unwrap_or_default();
+    let is_whole = level.parameters().iter().all(|&p| row.static_limits.get(p).is_some_and(|value| value >= 0));
     let shared = |value: i64| if value == UNLIMITED { value } else { (i128::from(value) * i128::from(share_ppm) / i128::from(PPM)) as i64 };
-    let get = |p: Parameter| row.static_limits.get(p);
-    ledger.flags = words_flags(words) | if is_open || (is_read && row.flags & row_flags::ENABLED != 0) { flag::ENABLED } else { 0 };
-    ledger.max_order_quantity = get(Parameter::MaxOrderQuantity).unwrap_or(UNLIMITED);
-    ledger.max_order_notional = get(Parameter::MaxOrderNotional).unwrap_or(UNLIMITED);
-    ledger.position_max_long = shared(get(Parameter::PositionMaxLong).unwrap_or(UNLIMITED));
-    ledger.position_max_short = shared(get(Parameter::PositionMaxShort).unwrap_or(UNLIMITED));
-    ledger.interval_new = get(Parameter::RateNewPerS).map_or(0, interval);
-    ledger.interval_replace = get(Parameter::RateReplacePerS).map_or(0, interval);
-    let is_bounded = is_read && row.open_orders_limit != u32::MAX;
+    let get = |p: Parameter| row.static_limits.get(p).unwrap_or(0);
+    ledger.flags = words_flags(words);
+    ledger.flags |= if is_read && row.flags & row_flags::ENABLED != 0 { flag::ENABLED } else { 0 };
+    ledger.flags |= if is_read && is_whole { 0 } else { flag::NO_STATIC };
+    ledger.max_order_quantity = get(Parameter::MaxOrderQuantity);
+    ledger.max_order_notional = get(Parameter::MaxOrderNotional);
+    ledger.position_max_long = shared(get(Parameter::PositionMaxLong));
+    ledger.position_max_short = shared(get(Parameter::PositionMaxShort));
+    ledger.interval_new = interval(get(Parameter::RateNewPerS));
+    ledger.interval_replace = interval(get(Parameter::RateReplacePerS));
+    let is_bounded = row.open_orders_limit != u32::MAX;
     ledger.open_orders_limit = if is_bounded { shared(i64::from(row.open_orders_limit)) } else { UNLIMITED };
-    is_read || slot.is_none()
+    is_read
+}
+
+/// The ledger of strategies without a row, where no strategy has one: no number of its own, account and firm bind it.
+pub(crate) fn open_ledger() -> Ledger {
+    Ledger {
+        flags: flag::ENABLED,
+        max_order_quantity: UNLIMITED,
+        max_order_notional: UNLIMITED,
+        position_max_long: UNLIMITED,
+        position_max_short: UNLIMITED,
+        open_orders_limit: UNLIMITED,
+        ..Ledger::default()
+    }
 }

@@ -127,6 +127,15 @@ fn humans_fire_alone() {
         block.valid_mask &= !1;
         w.put(instrument_row(block));
     });
+    for (level, id) in [(Level::Account, 1), (Level::Strategy, 1), (Level::Firm, 0)] {
+        for (i, p) in level.parameters().iter().enumerate() {
+            fires(&format!("9 by {} without {}", level.name(), p.name()), ReasonCode::LimitsInvalid, probe, move |w| {
+                let mut row = level_row(level, id);
+                row.static_limits.valid_mask &= !(1 << level.parameters()[i] as u32);
+                w.put(row);
+            });
+        }
+    }
     fires("28", ReasonCode::OpenOrdersExceedLimit, probe, |w| w.put(ControlsRecord { open_orders_limit: 0, ..instrument_row(w.block) }));
     fires("12 by account", ReasonCode::OrderExceedsLimit, probe, |w| {
         let mut row = level_row(Level::Account, 1);

@@ -326,3 +326,64 @@ fn restart_rebuilds_exposure_ids_latches_and_last_good_limits() {
     assert!(world.venue(VenueKind::Replaced, replaced.client_order_id, sell.client_order_id, 0));
     assert_eq!(world.gate().cell(ES, 1).unwrap().working_sell, 40);
 }
+
+/// What a static sidecar publishes: the static numbers and no score, marked as the control arm or not.
+fn arm(flags: u8) -> LimitsRecord {
+    LimitsRecord { score: f32::NAN, flags, ..record_of(&limited(500), 2) }
+}
+
+#[test]
+fn only_a_record_marked_static_needs_no_model() {
+    for (flags, stage, limit) in [(flags::STATIC, 0, 500), (0, 1, 250), (flags::STATIC | flags::MODEL_ABSENT, 1, 250)] {
+        let mut world = World::with(limited(500), GateOptions::default(), false);
+        drop(world.gate.take());
+        world.publish(arm(flags));
+        world.gate = Some(Gate::open(world.files.clone(), world.options).unwrap());
+        let decision = world.new_order(Side::BUY, 501, BID);
+        assert_eq!((reason(&decision), decision.stage, decision.limit), (ReasonCode::OrderExceedsLimit, stage, limit), "flags {flags}");
+    }
+}
+
+#[test]
+fn the_static_mark_excuses_no_other_number_and_no_model_that_fell_silent() {
+    let mut world = World::with(limited(500), GateOptions::default(), false);
+    drop(world.gate.take());
+    world.publish(LimitsRecord { max_order_quantity: 400, ..arm(flags::STATIC) });
+    world.gate = Some(Gate::open(world.files.clone(), world.options).unwrap());
+    assert_eq!(world.new_order(Side::BUY, 501, BID).stage, 1);
+
+    let mut world = World::with(limited(500), GateOptions::default(), false);
+    world.publish(record_of(&limited(50), 2));
+    assert_accepted(&world.new_order(Side::BUY, 50, BID));
+    world.publish(LimitsRecord { version: 3, ..arm(flags::STATIC) });
+    let decision = world.new_order(Side::BUY, 51, BID);
+    assert_eq!((decision.stage, decision.limit), (1, 50));
+}
+
+#[test]
+fn a_strategy_without_a_row_is_refused_where_others_have_one_and_bound_by_the_account_where_none_has() {
+    let mut world = World::new();
+    let order = Order { strategy_id: 2, ..world.order(Side::BUY, 1, BID) };
+    assert_rejected(&world.decide(&order), ReasonCode::PartyNotAuthorised);
+
+    let mut account = level_row(pretrade_shm::Level::Account, 1);
+    pretrade_gate::setup::set_parameter(&mut account.static_limits, pretrade_records::parameter::Parameter::MaxOrderQuantity, 9);
+    let rows = [instrument_row(open_static()), account, level_row(pretrade_shm::Level::Firm, 0)];
+    let mut world = World::over(&rows);
+    let order = Order { strategy_id: 77, ..world.order(Side::BUY, 9, BID) };
+    assert_accepted(&world.decide(&order));
+    let order = Order { strategy_id: 77, ..world.order(Side::BUY, 10, BID) };
+    assert_rejected(&world.decide(&order), ReasonCode::OrderExceedsLimit);
+}
+
+#[test]
+fn a_gate_does_not_open_without_a_row_of_the_firm() {
+    let world = World::new();
+    let rows = [instrument_row(open_static()), level_row(pretrade_shm::Level::Account, 1)];
+    let directory = world.files.limits.parent().unwrap().join("without");
+    std::fs::create_dir(&directory).unwrap();
+    let files = pretrade_gate::GateFiles::in_directory(&directory, 0, world.files.clock_domain);
+    let _tables = pretrade_gate::setup::Tables::create(&files, &rows, 1).unwrap();
+    let refused = Gate::open(files, world.options).unwrap_err().to_string();
+    assert!(refused.contains("has no row of the firm"), "{refused}");
+}

@@ -3,7 +3,7 @@
 use pretrade_records::parameter::{Direction, Parameter};
 use pretrade_records::{
     Action, Decision, Event, EventFlags, EventKind, FeedState, LimitsRecord, Order, OrderType, Phase, QuotesRecord, ReasonCode, Side, Tier,
-    TimeInForce, Unit, Verdict,
+    TimeInForce, Unit, Verdict, limits,
 };
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -204,6 +204,11 @@ pub(crate) fn fill(m: &Bound<'_, PyModule>) -> PyResult<()> {
         tighter.set_item(p.name(), if p.direction() == Direction::SmallerIsTighter { -1 } else { 1 })?;
     }
     m.add("DIRECTIONS", tighter)?;
+    let levels = PyDict::new(py);
+    for &level in pretrade_shm::Level::ALL {
+        levels.set_item(level.name(), level.parameters().iter().map(|p| p.name()).collect::<Vec<_>>())?;
+    }
+    m.add("LEVEL_PARAMETERS", levels)?;
     let flags = PyDict::new(py);
     for (name, bit) in [
         ("LAST", EventFlags::LAST),
@@ -230,5 +235,16 @@ pub(crate) fn fill(m: &Bound<'_, PyModule>) -> PyResult<()> {
     ] {
         states.set_item(name, bit)?;
     }
-    m.add("FEED_STATES", states)
+    m.add("FEED_STATES", states)?;
+    let marks = PyDict::new(py);
+    for (name, bit) in [
+        ("TRIPPED", limits::flags::TRIPPED),
+        ("PROVISIONAL", limits::flags::PROVISIONAL),
+        ("MODEL_ABSENT", limits::flags::MODEL_ABSENT),
+        ("FEED_FAULT", limits::flags::FEED_FAULT),
+        ("STATIC", limits::flags::STATIC),
+    ] {
+        marks.set_item(name, bit)?;
+    }
+    m.add("LIMIT_FLAGS", marks)
 }

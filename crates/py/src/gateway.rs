@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `pretrade._native.gateway`: the gate and its decisions.
 use pretrade_gate::replay::{Replay, replay as run_replay};
-use pretrade_gate::{Gate as NativeGate, GateError, GateFiles, GateOptions, VenueMessage, setup, text};
+use pretrade_gate::{Gate as NativeGate, GateError, GateFiles, GateOptions, VenueMessage, text};
 use pretrade_journal::GateJournalOptions;
 use pretrade_records::parameter::Parameter;
 use pretrade_records::{Decision as Record, LimitsRecord, Order, QuotesRecord, ReasonCode, Tier, Unit, Verdict};
+use pretrade_shm::ControlsRecord;
 use pretrade_shm::clock::{ClockDomain, boot_domain, simulated_domain};
-use pretrade_shm::{ControlsRecord, ParameterBlock};
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -387,59 +387,13 @@ pub(crate) fn records<T: bytemuck::Pod>(bytes: &[u8], what: &str) -> PyResult<Ve
     Ok(bytes.chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned).collect())
 }
 
-/// One `controls` row as Python gives it.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
-pub(crate) struct Row {
-    level: u8,
-    id: u32,
-    flags: u8,
-    tick_size: i64,
-    lot_size: i64,
-    value_per_tick_lot: i64,
-    open_orders_limit: u32,
-    fallback_factor_ppm: u32,
-    channel: u32,
-    static_limits: HashMap<String, i64>,
-    floor: HashMap<String, i64>,
-}
-
-impl Row {
-    pub(crate) fn record(&self) -> PyResult<ControlsRecord> {
-        let block = |values: &HashMap<String, i64>| -> PyResult<ParameterBlock> {
-            let mut block = ParameterBlock::default();
-            for (name, &value) in values {
-                let parameter = Parameter::ALL.iter().find(|p| p.name() == name);
-                let parameter = parameter.ok_or_else(|| PyValueError::new_err(format!("{name} is no limit parameter")))?;
-                setup::set_parameter(&mut block, *parameter, value);
-            }
-            Ok(block)
-        };
-        Ok(ControlsRecord {
-            id: self.id,
-            level: self.level,
-            flags: self.flags,
-            tick_size: self.tick_size,
-            lot_size: self.lot_size,
-            value_per_tick_lot: self.value_per_tick_lot,
-            open_orders_limit: self.open_orders_limit,
-            fallback_factor_ppm: self.fallback_factor_ppm,
-            channel: self.channel,
-            gross_limit: i64::MAX,
-            static_limits: block(&self.static_limits)?,
-            floor: block(&self.floor)?,
-            ..Default::default()
-        })
-    }
-}
-
 /// Puts orders, limit records and quotes to a real gate in fresh tables under `directory`; returns the decisions' bytes.
 #[pyfunction]
 #[pyo3(signature = (directory, rows, orders, limits, quotes, options))]
 fn replay<'py>(
     py: Python<'py>,
     directory: PathBuf,
-    rows: Vec<Row>,
+    rows: &[u8],
     orders: &[u8],
     limits: &[u8],
     quotes: &[u8],
@@ -448,7 +402,7 @@ fn replay<'py>(
     let domain = simulated_domain(1);
     let mut files = GateFiles::in_directory(&directory, 0, domain);
     files.journal = Some(GateJournalOptions::new(&directory.join("gate-0.ring"), &directory.join("gate-0.journal"), 0, domain));
-    let rows = rows.iter().map(Row::record).collect::<PyResult<Vec<_>>>()?;
+    let rows = records::<ControlsRecord>(rows, "controls rows")?;
     let (orders, limits, quotes) =
         (records::<Order>(orders, "orders")?, records::<LimitsRecord>(limits, "limits")?, records::<QuotesRecord>(quotes, "quotes")?);
     let options = options_of(&options)?;

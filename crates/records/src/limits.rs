@@ -101,6 +101,8 @@ pub mod flags {
     pub const MODEL_ABSENT: u8 = 4;
     /// The tier was raised by the state of the feed, not by the score.
     pub const FEED_FAULT: u8 = 8;
+    /// No model stands behind this record, by configuration: the control arm. It must hold exactly the static limits.
+    pub const STATIC: u8 = 16;
 }
 
 const _: () = assert!(core::mem::size_of::<LimitsRecord>() == 192);

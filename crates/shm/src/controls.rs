@@ -32,6 +32,20 @@ codes! {
     }
 }
 
+impl Level {
+    /// Parameters the gate judges at this level: a row lacking one of them is no static record (control 9).
+    #[must_use]
+    pub fn parameters(self) -> &'static [Parameter] {
+        use Parameter::{MaxOrderNotional, MaxOrderQuantity, PositionMaxLong, PositionMaxShort, RateNewPerS, RateReplacePerS};
+        match self {
+            Level::Instrument => Parameter::ALL,
+            Level::Account => &[MaxOrderQuantity, MaxOrderNotional, RateNewPerS, RateReplacePerS, PositionMaxLong, PositionMaxShort],
+            Level::Strategy | Level::Firm => &[MaxOrderQuantity, MaxOrderNotional, RateNewPerS, RateReplacePerS],
+            Level::Trader | Level::Desk | Level::Venue | Level::Gateway => &[],
+        }
+    }
+}
+
 /// All 21 parameters in their native widths, 104 bytes. An absent value (valid bit off) is invalid, 0 allows nothing,
 /// the type's maximum is UNLIMITED.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]

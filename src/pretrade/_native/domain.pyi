@@ -18,8 +18,10 @@ REASON_CODES: dict[str, int]
 UNITS: dict[str, int]
 PARAMETERS: dict[str, int]
 DIRECTIONS: dict[str, int]
+LEVEL_PARAMETERS: dict[str, list[str]]
 EVENT_FLAGS: dict[str, int]
 FEED_STATES: dict[str, int]
+LIMIT_FLAGS: dict[str, int]
 
 __all__ = [
     "ACTIONS",
@@ -29,7 +31,9 @@ __all__ = [
     "EVENT_FLAGS",
     "EVENT_KINDS",
     "FEED_STATES",
+    "LEVEL_PARAMETERS",
     "LIMITS",
+    "LIMIT_FLAGS",
     "ORDER",
     "ORDER_TYPES",
     "PARAMETERS",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pretrade.calibration.calibrator import ALL_VALID, Calibrator
 from pretrade.calibration.rules import Rule
 from pretrade.calibration.tiers import TierChange
-from pretrade.domain import LIMITS_DTYPE, Config
+from pretrade.domain import LIMITS_DTYPE, Config, LimitFlag
 from pretrade.domain.errors import CalibrationError
 from pretrade.models import Scores
 
@@ -51,7 +51,7 @@ class Limits:
 
 
 def static_records(config: Config, instrument_ids: Sequence[int], *, epoch: int = 1, now_mono: int = 0) -> NDArray[Any]:
-    """Records that hold exactly the static limits, tier NORMAL."""
+    """Records that hold exactly the static limits, tier NORMAL, marked as having no model behind them."""
     records = np.zeros(len(instrument_ids), LIMITS_DTYPE)
     for record, instrument_id in zip(records, instrument_ids, strict=True):
         for name, value in config.static_of(config.instrument(instrument_id)).items():
@@ -59,6 +59,7 @@ def static_records(config: Config, instrument_ids: Sequence[int], *, epoch: int 
         record["instrument_id"] = instrument_id
     records["epoch"], records["version"], records["valid_mask"] = epoch, 1, ALL_VALID
     records["score"] = records["systemic_score"] = np.nan
+    records["flags"] = LimitFlag.STATIC
     records["mono_published"] = now_mono
     return records
 

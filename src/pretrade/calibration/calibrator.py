@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pretrade.calibration.rules import FLOATS, INTEGERS, LARGEST, TIGHTEST, Columns, Rule, looser, rule, tier_actions, tighter
 from pretrade.calibration.tiers import UNSCORED, TierChange, TierState
 from pretrade.calibration.valve import Valve
-from pretrade.domain import LIMITS_DTYPE, Config, Phase, Tier
+from pretrade.domain import LIMITS_DTYPE, Config, LimitFlag, Phase, Tier
 from pretrade.domain.config import PARAMETERS
 from pretrade.domain.errors import CalibrationError
 from pretrade.features import NAMES
@@ -21,7 +21,6 @@ from pretrade.models import Scores
 
 ALL_VALID: Final = (1 << len(PARAMETERS)) - 1
 SCORE_STEP: Final = 0.01
-TRIPPED, PROVISIONAL, MODEL_ABSENT, FEED_FAULT = 1, 2, 4, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ class Calibrator:
         k = self._position.get(int(record["instrument_id"]))
         if k is None or int(record["valid_mask"]) != ALL_VALID:
             return
-        self.state.hold(k, record, is_tripped=bool(record["flags"] & TRIPPED))
+        self.state.hold(k, record, is_tripped=bool(record["flags"] & LimitFlag.TRIPPED))
         self._records["version"][k] = record["version"]
         for name in INTEGERS:
             usable = looser(name, np.int64(record[name]), np.int64(TIGHTEST[name]))
@@ -160,8 +159,8 @@ class Calibrator:
 
     def _flags(self, at: NDArray[np.int64], scores: Scores) -> NDArray[np.uint8]:
         state = self.state
-        model = PROVISIONAL * scores.provisional + MODEL_ABSENT * state.model_absent[at]
-        flags: NDArray[np.uint8] = (TRIPPED * state.is_tripped[at] + model + FEED_FAULT * state.feed_fault[at]).astype(np.uint8)
+        model = LimitFlag.PROVISIONAL * scores.provisional + LimitFlag.MODEL_ABSENT * state.model_absent[at]
+        flags: NDArray[np.uint8] = (LimitFlag.TRIPPED * state.is_tripped[at] + model + LimitFlag.FEED_FAULT * state.feed_fault[at]).astype(np.uint8)
         return flags
 
     def idle_until(self, scores: Scores, start: int) -> int:
@@ -174,7 +173,7 @@ class Calibrator:
         """
         record = self._records[0]
         is_quiet = len(self._ids) == 1 and self.state.tier[0] == Tier.NORMAL and self._valve.is_idle(0) and not self._is_watchful
-        if not is_quiet or not self._published[0] or int(record["flags"]) & ~PROVISIONAL:
+        if not is_quiet or not self._published[0] or int(record["flags"]) & ~LimitFlag.PROVISIONAL:
             return start
         n, block = len(scores.ts_recv), 256
         while start < n:

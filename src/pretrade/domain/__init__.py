@@ -5,7 +5,21 @@ Reads nothing of ours but the native layouts; every other room speaks in these w
 Never computes, stores or sends anything.
 """
 
-from pretrade.domain.codes import Action, EventFlag, EventKind, FeedState, OrderType, Phase, ReasonCode, Side, Tier, TimeInForce, Unit, Verdict
+from pretrade.domain.codes import (
+    Action,
+    EventFlag,
+    EventKind,
+    FeedState,
+    LimitFlag,
+    OrderType,
+    Phase,
+    ReasonCode,
+    Side,
+    Tier,
+    TimeInForce,
+    Unit,
+    Verdict,
+)
 from pretrade.domain.config import Config, Instrument
 from pretrade.domain.errors import PretradeError
 from pretrade.domain.layouts import DECISION_DTYPE, EVENT_DTYPE, LIMITS_DTYPE, ORDER_DTYPE, QUOTES_DTYPE, UNDEFINED_PRICE
@@ -24,6 +38,7 @@ __all__ = [
     "EventKind",
     "FeedState",
     "Instrument",
+    "LimitFlag",
     "OrderType",
     "Phase",
     "PretradeError",

@@ -90,6 +90,21 @@ class FeedState(IntFlag):
     RESYNC = 128
 
 
+class LimitFlag(IntFlag):
+    """What a limits record says about itself."""
+
+    TRIPPED = 1
+    """Tier CRITICAL tripped the breaker; a resume must name the record's trip id."""
+    PROVISIONAL = 2
+    """The model behind the score had a short history."""
+    MODEL_ABSENT = 4
+    """There is no score: stage 1."""
+    FEED_FAULT = 8
+    """The state of the feed raised the tier, not the score."""
+    STATIC = 16
+    """By configuration no model stands behind the record: the control arm, exactly the static limits."""
+
+
 class Action(IntEnum):
     """What an order message asks for."""
 

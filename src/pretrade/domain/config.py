@@ -30,6 +30,8 @@ STANDOFF_OFF: Final = -(2**31)
 PARAMETERS: Final[dict[str, int]] = dict(_native.PARAMETERS)
 DIRECTIONS: Final[dict[str, int]] = dict(_native.DIRECTIONS)
 """-1 where smaller is tighter, +1 where bigger is tighter; the one table (invariant I5)."""
+LEVEL_PARAMETERS: Final[dict[str, tuple[str, ...]]] = {level: tuple(names) for level, names in _native.LEVEL_PARAMETERS.items()}
+"""What the gate judges at each level; a row lacking one of them allows nothing (control 9)."""
 _U32 = frozenset(PARAMETERS) - {"max_order_quantity", "max_order_notional", "position_max_long", "position_max_short", "passive_standoff_ticks"}
 _FLOAT = frozenset({"order_error_hold", "order_error_reject", "impact_budget_bps"})
 
@@ -158,12 +160,20 @@ class AlertsConfig:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account the gate knows; numbers at account level."""
+    """An account the gate knows; ``static`` holds its own limits, every parameter of its level written out."""
 
     account_id: int
     name: str
-    max_order_quantity: int = UNLIMITED
-    position_max: int = UNLIMITED
+    open_orders_max: int
+    static: dict[str, int | float]
+
+
+@dataclass(frozen=True, slots=True)
+class Firm:
+    """What bounds all accounts together; ``static`` as in :class:`Account`."""
+
+    open_orders_max: int
+    static: dict[str, int | float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +191,7 @@ class Config:
     sessions: dict[str, Session]
     static: dict[str, int | float]
     floor: dict[str, int | float]
+    firm: Firm
     accounts: tuple[Account, ...] = ()
     snapshot: SnapshotConfig = field(default_factory=SnapshotConfig)
     anomaly: AnomalyConfig = field(default_factory=AnomalyConfig)
@@ -218,7 +229,21 @@ class Config:
 
     @classmethod
     def _from_table(cls, table: dict[str, Any], where: str, digest: str) -> Self:
-        known = {"instrument", "session", "account", "static", "floor", "snapshot", "anomaly", "evidence", "tiers", "hysteresis", "gate", "alerts"}
+        known = {
+            "instrument",
+            "session",
+            "account",
+            "firm",
+            "static",
+            "floor",
+            "snapshot",
+            "anomaly",
+            "evidence",
+            "tiers",
+            "hysteresis",
+            "gate",
+            "alerts",
+        }
         _refuse_unknown(table, known, where)
         sessions = {s.name: s for s in (_session(t, f"{where} [[session]]") for t in table.get("session", []))}
         instruments = tuple(_instrument(t, f"{where} [[instrument]]") for t in table.get("instrument", []))
@@ -226,15 +251,14 @@ class Config:
             raise ConfigError(f"{where} names no [[instrument]]; at least one is needed")
         _refuse_duplicates(instruments, sessions, where)
         static = parameters(table.get("static", {}), f"{where} [static]")
-        missing = sorted(set(PARAMETERS) - set(static))
-        if missing:
-            raise ConfigError(f'{where} [static] lacks {", ".join(missing)}; an absent limit is invalid, none is written as "unlimited" or "off"')
+        _refuse_absent(static, PARAMETERS, f"{where} [static]")
         return cls(
             instruments=instruments,
             sessions=sessions,
             static=static,
             floor=parameters(table.get("floor", {}), f"{where} [floor]"),
-            accounts=tuple(_read(Account, t, f"{where} [[account]]") for t in table.get("account", [])),
+            firm=_level(Firm, table.get("firm", {}), "firm", f"{where} [firm]"),
+            accounts=tuple(_level(Account, t, "account", f"{where} [[account]] {t.get('name', '?')}") for t in table.get("account", [])),
             snapshot=_read(SnapshotConfig, table.get("snapshot", {}), f"{where} [snapshot]"),
             anomaly=_read(AnomalyConfig, table.get("anomaly", {}), f"{where} [anomaly]"),
             evidence=_read(EvidenceConfig, table.get("evidence", {}), f"{where} [evidence]"),
@@ -276,6 +300,29 @@ def parameters(table: dict[str, Any], where: str) -> dict[str, int | float]:
     """Limit parameters by name, checked for range; ``"unlimited"`` and ``"off"`` are the only words."""
     _refuse_unknown(table, set(PARAMETERS), where)
     return {name: _parameter(name, value, f"{where} {name}") for name, value in table.items()}
+
+
+def _refuse_absent(given: typing.Container[str], wanted: typing.Iterable[str], where: str) -> None:
+    missing = sorted(name for name in wanted if name not in given)
+    if missing:
+        raise ConfigError(f'{where} lacks {", ".join(missing)}; an absent limit is invalid, none is written as "unlimited" or "off"')
+
+
+def _level(cls: type[_T], table: dict[str, Any], level: str, where: str) -> _T:
+    """A row above instruments: what the gate judges there is written out, what it does not is refused."""
+    table, names = dict(table), LEVEL_PARAMETERS[level]
+    given = table.get("static", {})
+    _refuse_unknown(given, set(names), f"{where} static")
+    _refuse_absent(given, names, f"{where} static")
+    table["static"] = parameters(given, f"{where} static")
+    _refuse_absent(table, ["open_orders_max"], where)
+    if table["open_orders_max"] == "unlimited":
+        table["open_orders_max"] = UNLIMITED_U32
+    row = _read(cls, table, where)
+    count = table["open_orders_max"]
+    if not 0 <= count <= UNLIMITED_U32:
+        raise ConfigError(f'{where} open_orders_max is {count}; it must be from 0 to {UNLIMITED_U32} or "unlimited"')
+    return row
 
 
 def _parameter(name: str, value: object, where: str) -> int | float:

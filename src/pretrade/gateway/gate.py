@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pretrade._native import gateway as _native
 from pretrade.domain import DECISION_DTYPE, EVENT_DTYPE, ORDER_DTYPE, Config, EventKind
 from pretrade.domain.clock import Clock
-from pretrade.gateway.rows import options
+from pretrade.gateway.options import options
 
 Decision = _native.Decision
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from pretrade._native import gateway as _native
 from pretrade.domain import DECISION_DTYPE, LIMITS_DTYPE, ORDER_DTYPE, QUOTES_DTYPE, Config, ReasonCode, Side, Tier, Unit, Verdict
 from pretrade.domain.errors import GateError
-from pretrade.gateway.rows import options, rows
+from pretrade.gateway.options import options
+from pretrade.limits import configured_records
 
 _SHARED_MEMORY: Final = Path("/dev/shm")
 _SCALES: Final = {Unit.PRICE_1E9: 1e9, Unit.SCORE_1E9: 1e9}
@@ -123,7 +124,7 @@ def replay(orders: NDArray[Any], limits: LimitHistory) -> Replay:
     with tempfile.TemporaryDirectory(prefix="pretrade-replay-", dir=_SHARED_MEMORY if _SHARED_MEMORY.is_dir() else None) as directory:
         data = _native.replay(
             Path(directory),
-            rows(limits.config),
+            configured_records(limits.config).tobytes(),
             np.ascontiguousarray(orders, dtype=ORDER_DTYPE).tobytes(),
             np.ascontiguousarray(records, dtype=LIMITS_DTYPE).tobytes(),
             np.ascontiguousarray(quotes, dtype=QUOTES_DTYPE).tobytes(),

@@ -9,6 +9,7 @@ from enum import IntEnum
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pretrade._native import limits as _native
 from pretrade.audit import Entry
@@ -179,20 +180,21 @@ class State:
 def configured_rows(config: Config) -> list[dict[str, Any]]:
     """Rows that a configuration asks for: instruments, accounts, firm, and gateway 0 with the whole share."""
     rows = [_instrument_row(config, instrument) for instrument in config.instruments]
-    for account in config.accounts:
-        static: Values = {
-            "max_order_quantity": account.max_order_quantity,
-            "position_max_long": account.position_max,
-            "position_max_short": account.position_max,
-        }
-        rows.append(_plain_row(Level.ACCOUNT, account.account_id, static))
-    rows.append(_plain_row(Level.FIRM, 0, {}))
+    rows += [_plain_row(Level.ACCOUNT, account.account_id, dict(account.static), account.open_orders_max) for account in config.accounts]
+    rows.append(_plain_row(Level.FIRM, 0, dict(config.firm.static), config.firm.open_orders_max))
     shares = {level.name.lower(): PPM for level in Level if level is not Level.GATEWAY}
-    return [*rows, {**_plain_row(Level.GATEWAY, 0, {}), "shares": shares}]
+    return [*rows, {**_plain_row(Level.GATEWAY, 0, {}, 0), "shares": shares}]
 
 
-def _plain_row(level: Level, row_id: int, static: Values) -> dict[str, Any]:
-    reference = {"flags": _ENABLED, "open_orders_limit": _U32_MAX, "gross_limit": _I64_MAX}
+def configured_records(config: Config) -> NDArray[Any]:
+    """The rows of :func:`configured_rows` as CONTROLS_DTYPE records, for tables without a control journal."""
+    state = State()
+    state.apply(Entry(0, 0, {"action": "configure", "config_hash": config.hash, "rows": configured_rows(config)}, "", ""))
+    return np.array([row.record() for row in state.rows.values()], CONTROLS_DTYPE)
+
+
+def _plain_row(level: Level, row_id: int, static: Values, open_orders_max: int) -> dict[str, Any]:
+    reference = {"flags": _ENABLED, "open_orders_limit": open_orders_max, "gross_limit": _I64_MAX}
     return {"level": level.name.lower(), "id": row_id, "static": static, "floor": {}, "reference": reference, "shares": {}}
 
 
@@ -207,8 +209,8 @@ def _instrument_row(config: Config, instrument: Instrument) -> dict[str, Any]:
         "flags": _ENABLED | (_ALLOW_NEGATIVE_PRICE if instrument.allow_negative_price else 0),
         "session_calendar_id": sessions.index(instrument.session) if instrument.session in sessions else 0,
         "open_orders_limit": config.gate.open_orders_max,
-        "fallback_factor_ppm": round(config.gate.fallback_factor * PPM),
         "gross_limit": _I64_MAX,
+        "fallback_factor_ppm": round(config.gate.fallback_factor * PPM),
     }
-    row = _plain_row(Level.INSTRUMENT, instrument.instrument_id, dict(config.static_of(instrument)))
+    row = _plain_row(Level.INSTRUMENT, instrument.instrument_id, dict(config.static_of(instrument)), config.gate.open_orders_max)
     return {**row, "floor": dict(config.floor), "reference": reference}

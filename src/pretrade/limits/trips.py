@@ -4,18 +4,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pretrade.domain import LimitFlag
 from pretrade.domain.errors import TableError
 from pretrade.limits.run_directory import RunDirectory
 from pretrade.limits.state import Level
 from pretrade.limits.tables import GateTable, LimitsTable
-
-# Bit of ``flags`` of a limits record, as in crates/records/src/limits.rs.
-TRIPPED: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ def trips_in_force(run: RunDirectory, controls: NDArray[Any]) -> list[Trip]:
     for row in rows:
         _raise(newest, int(row["id"]), "human", int(row["trip"]))
     for record in _records(LimitsTable, run.limits, run):
-        if int(record["flags"]) & TRIPPED:
+        if int(record["flags"]) & LimitFlag.TRIPPED:
             _raise(newest, int(record["instrument_id"]), "sidecar", int(record["trip_id"]))
     for path in run.gates():
         for record in _records(GateTable, path, run):

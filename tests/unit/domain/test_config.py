@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pretrade._native import domain as native
-from pretrade.domain import Action, Config, EventFlag, EventKind, FeedState, OrderType, Phase, ReasonCode, Side, Tier, TimeInForce, Verdict
+from pretrade.domain import Action, Config, EventFlag, EventKind, FeedState, LimitFlag, OrderType, Phase, ReasonCode, Side, Tier, TimeInForce, Verdict
 from pretrade.domain.config import STANDOFF_OFF, parameters
 from pretrade.domain.errors import ConfigError
 
@@ -29,6 +29,7 @@ def test_python_and_native_code_sets_are_equal() -> None:
         (native.REASON_CODES, ReasonCode),
         (native.EVENT_FLAGS, EventFlag),
         (native.FEED_STATES, FeedState),
+        (native.LIMIT_FLAGS, LimitFlag),
     ):
         assert {m.name: int(m) for m in enum} == names
 
@@ -46,6 +47,31 @@ def test_absent_static_limit_is_an_error_not_unlimited(tmp_path: Path) -> None:
     file = tmp_path / "c.toml"
     file.write_text(packaged.replace("max_order_quantity = 500\n", ""))
     with pytest.raises(ConfigError, match=r"\[static\] lacks max_order_quantity"):
+        Config.load(file)
+
+
+@pytest.mark.parametrize(
+    ("cut", "message"),
+    [
+        ('[firm.static]\nmax_order_quantity = "unlimited"\n', r"\[firm\] static lacks max_order_quantity; an absent limit is invalid"),
+        ('position_max_short = "unlimited"\n', r"\[\[account\]\] ACC1 static lacks position_max_short"),
+        ('name = "ACC1"\nopen_orders_max = "unlimited"\n', r"\[\[account\]\] \? lacks open_orders_max"),
+    ],
+)
+def test_absent_limit_of_a_level_is_an_error_not_unlimited(tmp_path: Path, cut: str, message: str) -> None:
+    packaged = (Path(__file__).parents[3] / "src/pretrade/domain/default.toml").read_text()
+    assert packaged.count(cut) == 1
+    file = tmp_path / "c.toml"
+    file.write_text(packaged.replace(cut, "[firm.static]\n" if cut.startswith("[firm.static]") else ""))
+    with pytest.raises(ConfigError, match=message):
+        Config.load(file)
+
+
+def test_limit_of_the_firm_that_nothing_judges_is_refused(tmp_path: Path) -> None:
+    packaged = (Path(__file__).parents[3] / "src/pretrade/domain/default.toml").read_text()
+    file = tmp_path / "c.toml"
+    file.write_text(packaged.replace("[firm.static]\n", "[firm.static]\nposition_max_long = 5\n"))
+    with pytest.raises(ConfigError, match="unknown key 'position_max_long'"):
         Config.load(file)
 
 

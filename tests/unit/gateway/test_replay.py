@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pretrade import gateway
-from pretrade.domain import Config, ReasonCode, Side, TimeInForce, Verdict
+from pretrade.domain import Config, LimitFlag, ReasonCode, Side, TimeInForce, Verdict
 from pretrade.domain.errors import GateError
 
 from .market import ASK, T0, TICK, History, S, crash, grid, limits, order
@@ -34,10 +34,18 @@ def test_static_limit_730_gives_73_in_high() -> None:
 
 def test_control_arm_without_a_score_uses_the_static_limits_at_stage_0() -> None:
     config = Config.load()
-    record = limits(config, T0, 1, score=np.nan)
+    record = limits(config, T0, 1, score=np.nan, flags=LimitFlag.STATIC)
     replay = gateway.replay(np.concatenate([order(T0 + S, 1, 500), order(T0 + S, 2, 501)]), History(record, grid(2), config))
     assert replay.decisions["stage"].tolist() == [0, 0]
     assert replay.decisions["verdict"].tolist() == [Verdict.ACCEPT, Verdict.REJECT]
+
+
+def test_record_without_a_score_and_without_the_mark_of_the_control_arm_is_stage_1_at_half_the_limit() -> None:
+    config = Config.load()
+    record = limits(config, T0, 1, score=np.nan)
+    replay = gateway.replay(np.concatenate([order(T0 + S, 1, 250), order(T0 + S, 2, 251)]), History(record, grid(2), config))
+    assert replay.decisions["stage"].tolist() == [1, 1]
+    assert int(replay.decisions["limit"][1]) == 250
 
 
 def test_passive_order_inside_the_stand_off_is_refused_and_five_ticks_behind_passes() -> None:

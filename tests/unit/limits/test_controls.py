@@ -11,14 +11,13 @@ import numpy as np
 import pytest
 
 from pretrade import audit
-from pretrade.domain import LIMITS_DTYPE, Config
+from pretrade.domain import LIMITS_DTYPE, Config, LimitFlag
 from pretrade.domain.errors import ControlError, TableError
 from pretrade.limits import Controls, Level, LimitsTable, RunDirectory
 from pretrade.limits.lock import held
 from pretrade.limits.state import DIRECTIONS, is_looser
 
 REASON = "drill of the desk"
-TRIPPED = 1
 
 
 @pytest.fixture
@@ -34,7 +33,7 @@ def controls(run: RunDirectory, config: Config) -> Controls:
 def trip_by_sidecar(run: RunDirectory, trip_id: int) -> LimitsTable:
     table = LimitsTable.create(run, [1])
     record = np.zeros(1, LIMITS_DTYPE)
-    record["instrument_id"], record["trip_id"], record["flags"], record["tier"] = 1, trip_id, TRIPPED, 3
+    record["instrument_id"], record["trip_id"], record["flags"], record["tier"] = 1, trip_id, LimitFlag.TRIPPED, 3
     table.publish(record)
     return table
 

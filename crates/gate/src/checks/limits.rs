@@ -6,11 +6,12 @@ use crate::stage::cause;
 use crate::state::flag;
 use pretrade_records::{ReasonCode, Unit};
 
-/// Control 9: there is a static record; reduce-only that came from an invalid record lets verified reductions pass.
+/// Control 9: instrument, account, strategy and firm each have a static record; reduce-only that came from an invalid record lets verified reductions pass.
 #[inline(always)]
 pub fn check_limits_valid(c: &Context<'_>) -> Check {
     let is_refused = c.instrument.stage >= 2 && c.instrument.cause == cause::INVALID && !c.request.is_reduction();
-    if c.instrument.flags & flag::NO_STATIC == 0 && !is_refused { Ok(()) } else { Err(Breach::plain(9, ReasonCode::LimitsInvalid)) }
+    let flags = c.instrument.flags | c.account.flags | c.strategy.flags | c.firm.flags;
+    if flags & flag::NO_STATIC == 0 && !is_refused { Ok(()) } else { Err(Breach::plain(9, ReasonCode::LimitsInvalid)) }
 }
 
 /// Control 10: not in reduce-only through age, or a verified reduction.

@@ -88,7 +88,19 @@ pub fn instrument_row(block: ParameterBlock) -> ControlsRecord {
 }
 
 pub fn level_row(level: Level, id: u32) -> ControlsRecord {
-    ControlsRecord { id, level: level as u8, flags: row_flags::ENABLED, open_orders_limit: u32::MAX, gross_limit: UNLIMITED, ..Default::default() }
+    let mut row = ControlsRecord {
+        id,
+        level: level as u8,
+        flags: row_flags::ENABLED,
+        open_orders_limit: u32::MAX,
+        gross_limit: UNLIMITED,
+        ..Default::default()
+    };
+    for &p in level.parameters() {
+        let is_rate = matches!(p, Parameter::RateNewPerS | Parameter::RateReplacePerS);
+        set_parameter(&mut row.static_limits, p, if is_rate { i64::from(UNLIMITED_U32) } else { UNLIMITED });
+    }
+    row
 }
 
 pub fn calm_quotes() -> QuotesRecord {
@@ -139,6 +151,15 @@ impl World {
             level_row(Level::Strategy, 1),
             level_row(Level::Firm, 0),
         ];
+        Self::of(&rows, block, options, journal)
+    }
+
+    /// A world with these rows of `controls`; the instrument's bounds nothing.
+    pub fn over(rows: &[ControlsRecord]) -> Self {
+        Self::of(rows, open_static(), GateOptions::default(), false)
+    }
+
+    fn of(rows: &[ControlsRecord], block: ParameterBlock, options: GateOptions, journal: bool) -> Self {
         let base = if std::path::Path::new("/dev/shm").is_dir() { PathBuf::from("/dev/shm") } else { std::env::temp_dir() };
         let directory = base.join(format!("pretrade-gate-test-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)));
         std::fs::create_dir_all(&directory).unwrap();
@@ -150,7 +171,7 @@ impl World {
                 ..GateJournalOptions::new(&directory.join("gate-0.ring"), &directory.join("gate-0.journal"), 0, domain)
             });
         }
-        let tables = Tables::create(&files, &rows, 1).unwrap();
+        let tables = Tables::create(&files, rows, 1).unwrap();
         let mut world = World { tables, gate: None, files, options, block, version: 0, now: T0, next_id: 0, directory };
         world.publish_block(block);
         world.quotes(calm_quotes());

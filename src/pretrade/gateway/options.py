@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A configuration as the option numbers of the native gate."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pretrade.domain.config import Config
+
+_MS: Final = 1_000_000
+_S: Final = 1_000_000_000
+
+
+def options(config: Config) -> dict[str, int]:
+    """The gate's own numbers."""
+    gate = config.gate
+    return {
+        "t1_ns": gate.t1_ms * _MS,
+        "t2_ns": gate.t2_ms * _MS,
+        "reference_ttl_ns": gate.reference_ttl_ms * _MS,
+        "fallback_standoff_ticks": gate.fallback_standoff_ticks,
+        "stale_order_ns": gate.stale_order_ms * _MS,
+        "duplicate_window_ns": gate.duplicate_window_ms * _MS,
+        "duplicate_count": gate.duplicate_count,
+        "ramp_ns": max(1, round(config.hysteresis.ramp_s * _S)),
+    }
