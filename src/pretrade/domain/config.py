@@ -229,21 +229,7 @@ class Config:
 
     @classmethod
     def _from_table(cls, table: dict[str, Any], where: str, digest: str) -> Self:
-        known = {
-            "instrument",
-            "session",
-            "account",
-            "firm",
-            "static",
-            "floor",
-            "snapshot",
-            "anomaly",
-            "evidence",
-            "tiers",
-            "hysteresis",
-            "gate",
-            "alerts",
-        }
+        known = {f.name for f in dataclasses.fields(cls)} - {"instruments", "sessions", "accounts", "hash"} | {"instrument", "session", "account"}
         _refuse_unknown(table, known, where)
         sessions = {s.name: s for s in (_session(t, f"{where} [[session]]") for t in table.get("session", []))}
         instruments = tuple(_instrument(t, f"{where} [[instrument]]") for t in table.get("instrument", []))

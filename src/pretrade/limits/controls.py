@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pretrade._native import limits as _native
 from pretrade.audit import ControlJournal, Entry
 from pretrade.domain import Config
+from pretrade.domain.config import LEVEL_PARAMETERS
 from pretrade.domain.errors import ControlError, JournalError, TableError
 from pretrade.limits.layouts import CONTROLS_DTYPE
 from pretrade.limits.lock import held
@@ -230,12 +231,15 @@ class Controls:
         Raises
         ------
         ControlError
-            If a name is unknown, a value negative, the row absent, or a second person is missing.
+            If a name is unknown or not judged at the level, a value negative, the row absent, or a second person is missing.
         """
         person = Person(by, reason)
         for name, value in values.items():
             if name not in DIRECTIONS:
                 raise ControlError(f"parameter {name!r} is unknown; known are {', '.join(DIRECTIONS)}")
+            judged = LEVEL_PARAMETERS[level.name.lower()]
+            if name not in judged:
+                raise ControlError(f"{name} is not judged at the level {level.name.lower()}, which judges {', '.join(judged) or 'none'}")
             if value != value or (value < 0 and name != "passive_standoff_ticks"):
                 raise ControlError(f"{name} is {value}; it must not be below 0")
         with self._lock(f"set_static by {by}"):

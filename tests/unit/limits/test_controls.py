@@ -238,3 +238,10 @@ def test_direction_of_a_parameter(name: str, looser: int, tighter: int) -> None:
     assert is_looser(name, looser, tighter)
     assert not is_looser(name, tighter, looser)
     assert not is_looser(name, tighter, tighter)
+
+
+def test_limit_that_nothing_judges_at_a_level_is_refused_and_a_firm_limit_reaches_the_table(controls: Controls) -> None:
+    with pytest.raises(ControlError, match="position_max_long is not judged at the level firm, which judges max_order_quantity"):
+        controls.set_static(0, {"position_max_long": 5}, "ada", REASON, level=Level.FIRM)
+    controls.set_static(0, {"max_order_quantity": 400}, "ada", REASON, level=Level.FIRM)
+    assert int(controls.record(Level.FIRM, 0)["static_limits"]["max_order_quantity"]) == 400
