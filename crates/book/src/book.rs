@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One order book from L3 orders or L2 levels, and whether it can be trusted.
+use crate::state;
+use crate::state::{Reader, State, StateError, fresh};
 use pretrade_records::{Event, EventFlags, EventKind, Side};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -118,6 +120,8 @@ impl Levels {
         }
     }
 }
+
+state!(Levels { rows });
 
 /// What applying one event did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -262,6 +266,9 @@ impl Book {
             return Applied::UnknownOrder;
         };
         let old = std::mem::replace(order, Resting { price: event.price, size: event.size, side: order.side });
+        if event.size <= 0 {
+            self.orders.remove(&event.order_id);
+        }
         self.side(old.side).change(old.price, -old.size);
         self.side(old.side).change(event.price, event.size);
         Applied::Changed(event.size - old.size)
@@ -272,14 +279,44 @@ impl Book {
             self.unsound = true;
             return Applied::UnknownOrder;
         };
-        let size = event.size.min(order.size);
+        let size = event.size.clamp(0, order.size.max(0));
         let (side, price) = (order.side, order.price);
         order.size -= size;
-        if order.size == 0 {
+        if order.size <= 0 {
             self.orders.remove(&event.order_id);
         }
         self.side(side).change(price, -size);
         Applied::Changed(-size)
+    }
+}
+
+impl State for Book {
+    fn write(&self, out: &mut Vec<u8>) {
+        let mut orders: Vec<_> = self.orders.iter().collect();
+        orders.sort_unstable_by_key(|(id, _)| **id);
+        orders.len().write(out);
+        for (id, order) in orders {
+            id.write(out);
+            (order.side as u8).write(out);
+            (order.price, order.size).write(out);
+        }
+        self.bids.write(out);
+        self.asks.write(out);
+        (self.unsound, self.in_snapshot).write(out);
+    }
+
+    fn read(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
+        self.orders.clear();
+        for _ in 0..from.length()? {
+            let id = fresh(from)?;
+            let side = Side::try_from(fresh::<u8>(from)?).map_err(|e| StateError(e.to_string()))?;
+            let (price, size) = fresh(from)?;
+            self.orders.insert(id, Resting { price, size, side });
+        }
+        self.bids.read(from)?;
+        self.asks.read(from)?;
+        (self.unsound, self.in_snapshot) = fresh(from)?;
+        Ok(())
     }
 }
 

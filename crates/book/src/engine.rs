@@ -1,11 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Events in, rows on the receive-time grid out; batch and stream are the same calls.
-use crate::instrument::{Faults, Instrument, InstrumentSpec, Row, SnapshotSpec};
-use pretrade_records::{Event, QuotesRecord};
+use crate::features::COUNT;
+use crate::instrument::{Faults, Instrument};
+use crate::row::{InstrumentSpec, Row, SnapshotSpec};
+use crate::state::{Reader, State, StateError, fresh};
+use pretrade_records::{Event, EventKind, QuotesRecord};
+use std::collections::HashMap;
+
+const MAGIC: u32 = u32::from_le_bytes(*b"PTFE");
+const VERSION: u32 = 1;
+/// A silence that ends the recording it is in: beyond it the grid starts anew at the next event.
+const RECORDING_GAP_NS: i64 = 4 * 86_400 * 1_000_000_000;
 
 /// Feature engine over a group of instruments.
 pub struct FeatureEngine {
     instruments: Vec<Instrument>,
+    places: HashMap<u32, usize>,
+    last_place: usize,
     snapshot: SnapshotSpec,
     next_grid: i64,
     now: i64,
@@ -23,7 +34,9 @@ impl FeatureEngine {
     #[must_use]
     pub fn new(specs: Vec<InstrumentSpec>, snapshot: SnapshotSpec, with_quotes: bool) -> Self {
         Self {
+            places: specs.iter().enumerate().map(|(place, s)| (s.instrument_id, place)).collect(),
             instruments: specs.into_iter().map(|s| Instrument::new(s, snapshot)).collect(),
+            last_place: 0,
             snapshot,
             next_grid: i64::MIN,
             now: i64::MIN,
@@ -34,28 +47,41 @@ impl FeatureEngine {
         }
     }
 
+    /// A copy of this engine as it stands, rows not yet taken left out.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self { instruments: self.instruments.clone(), places: self.places.clone(), rows: Vec::new(), quote_rows: Vec::new(), ..*self }
+    }
+
     /// Takes one event; grid rows before it are closed first. An event older than its predecessor is taken at the present.
     pub fn push(&mut self, event: &Event) {
-        if self.next_grid == i64::MIN {
-            self.next_grid = self.grid_after(event.ts_recv);
-        }
         if event.ts_recv > self.next_grid {
-            self.close_before(event.ts_recv);
+            self.reach(event.ts_recv);
         }
         self.now = self.now.max(event.ts_recv);
-        match self.instruments.iter_mut().find(|i| i.id() == event.instrument_id) {
-            Some(instrument) => instrument.push(event),
-            None => self.foreign_events += 1,
+        if let Some(place) = self.place(event.instrument_id) {
+            self.instruments[place].push(event, self.now);
+        } else if event.instrument_id == 0 && event.kind == EventKind::Heartbeat as u8 {
+            self.instruments.iter_mut().for_each(|i| i.hear_alive(self.now));
+        } else {
+            self.foreign_events += 1;
         }
     }
 
-    /// First grid point not before `ts`.
-    fn grid_after(&self, ts: i64) -> i64 {
-        -((-ts).div_euclid(self.snapshot.interval_ns)) * self.snapshot.interval_ns
+    /// Place of an instrument; runs of one instrument's events are the rule.
+    fn place(&mut self, instrument_id: u32) -> Option<usize> {
+        if self.instruments.get(self.last_place).is_none_or(|i| i.id() != instrument_id) {
+            self.last_place = *self.places.get(&instrument_id)?;
+        }
+        Some(self.last_place)
     }
 
-    /// Closes every grid row that ends before `ts`.
-    fn close_before(&mut self, ts: i64) {
+    /// Moves the grid to the first point not before `ts`, closing the rows on the way.
+    #[cold]
+    fn reach(&mut self, ts: i64) {
+        if self.next_grid == i64::MIN || ts - self.next_grid > RECORDING_GAP_NS {
+            self.next_grid = -((-ts).div_euclid(self.snapshot.interval_ns)) * self.snapshot.interval_ns;
+        }
         while self.next_grid < ts {
             self.close_grid();
         }
@@ -66,6 +92,7 @@ impl FeatureEngine {
         while self.next_grid != i64::MIN && self.next_grid <= ts {
             self.close_grid();
         }
+        self.now = self.now.max(ts);
     }
 
     fn close_grid(&mut self) {
@@ -81,10 +108,11 @@ impl FeatureEngine {
         self.next_grid += self.snapshot.interval_ns;
     }
 
-    /// An event-driven row of one instrument.
+    /// An event-driven row of one instrument at `ts`, not before the last event and not after the next grid point; else `None`.
     #[must_use]
     pub fn row_now(&mut self, instrument_id: u32, ts: i64) -> Option<Row> {
-        self.instruments.iter_mut().find(|i| i.id() == instrument_id)?.row_now(ts)
+        let place = self.place(instrument_id)?;
+        (self.now <= ts && ts <= self.next_grid).then(|| self.instruments[place].row_now(ts))?
     }
 
     /// The quotes record of every instrument now.
@@ -106,6 +134,46 @@ impl FeatureEngine {
     /// One instrument's state.
     #[must_use]
     pub fn instrument(&self, instrument_id: u32) -> Option<&Instrument> {
-        self.instruments.iter().find(|i| i.id() == instrument_id)
+        self.places.get(&instrument_id).map(|place| &self.instruments[*place])
+    }
+
+    /// Everything the rows to come depend on, as bytes; rows not yet taken are not part of it.
+    #[must_use]
+    pub fn state(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for word in [MAGIC, VERSION, COUNT as u32] {
+            word.write(&mut out);
+        }
+        self.instruments.iter().map(Instrument::id).collect::<Vec<_>>().write(&mut out);
+        self.next_grid.write(&mut out);
+        self.now.write(&mut out);
+        self.foreign_events.write(&mut out);
+        self.instruments.iter().for_each(|i| i.write(&mut out));
+        out
+    }
+
+    /// Goes on from saved state; the engine must have been built for the same instruments, calendars and settings.
+    ///
+    /// # Errors
+    /// Where the bytes are not the state of such an engine; this engine is then unchanged.
+    pub fn restore(&mut self, bytes: &[u8]) -> Result<(), StateError> {
+        let mut from = Reader(bytes);
+        let head: [u32; 3] = fresh(&mut from)?;
+        if head != [MAGIC, VERSION, COUNT as u32] {
+            return Err(StateError(format!("its head is {head:?}; it must be {:?}", [MAGIC, VERSION, COUNT as u32])));
+        }
+        let ids: Vec<u32> = fresh(&mut from)?;
+        if !ids.iter().eq(self.instruments.iter().map(|i| &i.spec.instrument_id)) {
+            return Err(StateError(format!("it holds instruments {ids:?}, not this engine's")));
+        }
+        let [next_grid, now]: [i64; 2] = fresh(&mut from)?;
+        let foreign_events = fresh(&mut from)?;
+        let mut instruments = self.instruments.clone();
+        instruments.iter_mut().try_for_each(|i| i.read(&mut from))?;
+        if !from.0.is_empty() {
+            return Err(StateError(format!("{} bytes are left over", from.0.len())));
+        }
+        (self.instruments, self.next_grid, self.now, self.foreign_events) = (instruments, next_grid, now, foreign_events);
+        Ok(())
     }
 }

@@ -70,6 +70,12 @@ features! {
     TodSin => "tod_sin",
     TodCos => "tod_cos",
     MinutesToClose => "minutes_to_close",
+    RecoveryCensored => "recovery_censored",
+    SideInferred10s => "side_inferred_10s",
+    Vpin => "vpin",
+    Beta5m => "beta_5m",
+    LeaderReturn => "leader_return",
+    VixRatio => "vix_ratio",
 }
 
 /// Number of features.

@@ -1,145 +1,284 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What happened: counts and signed flow per 100 ms bucket, summed over one and ten seconds.
-use crate::window::{Ring, Sum};
-use pretrade_records::{Event, EventFlags, EventKind, Side};
+//! What happened: counts and signed flow over one and ten seconds, exact on the grid and between its points.
+use crate::state;
+use crate::window::Ring;
+use pretrade_records::Side;
+use std::collections::VecDeque;
 
-/// Buckets of one second and of ten.
+/// Buckets of one second and of ten, 100 ms each.
 const SECOND: usize = 10;
 const TEN_SECONDS: usize = 100;
+const SECOND_NS: i64 = 1_000_000_000;
+const BURST_NS: i64 = 10_000_000;
 
-/// One quantity counted per bucket with its two running sums.
-#[derive(Clone, Debug)]
-pub struct Counter {
-    bucket: i128,
-    ring: Ring,
-    one: Sum,
-    ten: Sum,
+/// What is counted; its place in a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Count {
+    /// Trades.
+    Trade,
+    /// Adds.
+    Add,
+    /// Cancels.
+    Cancel,
+    /// Modifies.
+    Modify,
+    /// Updates of the best quotes.
+    Quote,
+    /// Signed traded size, buyer positive.
+    Signed,
+    /// Traded size.
+    Volume,
+    /// Traded size whose aggressor was inferred.
+    Inferred,
+    /// Order-flow imbalance numerator (Cont, Kukanov, Stoikov 2014).
+    Ofi,
 }
 
-impl Default for Counter {
-    fn default() -> Self {
-        Self { bucket: 0, ring: Ring::new(TEN_SECONDS + 1), one: Sum::new(SECOND, 0), ten: Sum::new(TEN_SECONDS, 0) }
-    }
-}
+const KINDS: usize = Count::Ofi as usize + 1;
 
-impl Counter {
-    /// Adds to the open bucket.
-    pub fn add(&mut self, value: i64) {
-        self.bucket += i128::from(value);
-    }
+/// Sums of a window, by [`Count`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Window(
+    /// The sums.
+    pub [i64; KINDS],
+);
 
-    /// Closes the bucket.
-    pub fn close(&mut self) {
-        self.ring.push(std::mem::take(&mut self.bucket));
-        self.one.slide(&self.ring);
-        self.ten.slide(&self.ring);
-    }
-
-    /// Sum of the last second; the open bucket included.
+impl Window {
+    /// One sum.
     #[must_use]
-    pub fn one_s(&self) -> f64 {
-        (self.one.total + self.bucket) as f64
-    }
-
-    /// Sum of the last ten seconds; the open bucket included.
-    #[must_use]
-    pub fn ten_s(&self) -> f64 {
-        (self.ten.total + self.bucket) as f64
-    }
-
-    /// Largest bucket of the last second.
-    #[must_use]
-    pub fn largest_1s(&self) -> f64 {
-        (0..SECOND).filter_map(|i| self.ring.ago(i)).max().unwrap_or(0).max(self.bucket) as f64
+    pub fn of(&self, kind: Count) -> f64 {
+        self.0[kind as usize] as f64
     }
 }
 
 /// Flow of one instrument.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Flow {
-    /// Trades.
-    pub trades: Counter,
-    /// Adds.
-    pub adds: Counter,
-    /// Cancels.
-    pub cancels: Counter,
-    /// Modifies.
-    pub modifies: Counter,
-    /// Updates of the best quotes.
-    pub quotes: Counter,
-    /// Largest 10 ms count of best-quote updates per bucket.
-    pub bursts: Counter,
-    /// Signed traded size, buyer positive.
-    pub signed: Counter,
-    /// Traded size.
-    pub volume: Counter,
-    /// Order-flow imbalance numerator (Cont, Kukanov, Stoikov 2014).
-    pub ofi: Counter,
+    open: [i64; KINDS],
+    buckets: Ring<[i64; KINDS]>,
+    one: [i64; KINDS],
+    ten: [i64; KINDS],
+    /// Everything counted in the last ten seconds, for rows between grid points: (receive time, (what, how much)).
+    log: VecDeque<(i64, (u8, i64))>,
+    bursts: Ring<i64>,
     burst_slot: i64,
     burst_count: i64,
+    burst_most: i64,
+    closed_at: i64,
+}
+
+state!(Flow { open, buckets, one, ten, log, bursts, burst_slot, burst_count, burst_most, closed_at });
+
+impl Default for Flow {
+    fn default() -> Self {
+        Self {
+            open: [0; KINDS],
+            buckets: Ring::new(TEN_SECONDS),
+            one: [0; KINDS],
+            ten: [0; KINDS],
+            log: VecDeque::new(),
+            bursts: Ring::new(SECOND),
+            burst_slot: i64::MIN,
+            burst_count: 0,
+            burst_most: 0,
+            closed_at: i64::MIN / 2,
+        }
+    }
 }
 
 impl Flow {
-    /// Counts one event; `changed` is the change of an L2 level.
-    pub fn count(&mut self, event: &Event, kind: EventKind, changed: i64) {
-        let quiet = EventFlags::SNAPSHOT | EventFlags::CAUSED_BY_FILL | EventFlags::DERIVED;
-        if event.flags & quiet != 0 {
-            return;
-        }
-        match kind {
-            EventKind::Trade => {
-                self.trades.add(1);
-                self.volume.add(event.size);
-                match Side::try_from(event.side) {
-                    Ok(Side::Bid) => self.signed.add(event.size),
-                    Ok(Side::Ask) => self.signed.add(-event.size),
-                    _ => {}
-                }
-            }
-            EventKind::Add => self.adds.add(1),
-            EventKind::Cancel => self.cancels.add(1),
-            EventKind::Modify => self.modifies.add(1),
-            EventKind::Level if changed > 0 => self.adds.add(1),
-            EventKind::Level if changed < 0 => self.cancels.add(1),
-            _ => {}
-        }
+    /// Counts `value` at receive time `ts`.
+    pub fn add(&mut self, ts: i64, kind: Count, value: i64) {
+        self.open[kind as usize] += value;
+        self.log.push_back((ts, (kind as u8, value)));
     }
 
-    /// Counts a change of the best quotes from `before` to `after`, each ((price, size) bid, ask).
-    pub fn quote(&mut self, ts_recv: i64, before: Touches, after: Touches) {
+    /// Counts a change of the best quotes from `before` to `after`.
+    pub fn quote(&mut self, ts: i64, before: Touches, after: Touches) {
         if before == after {
             return;
         }
-        self.quotes.add(1);
-        let slot = ts_recv.div_euclid(10_000_000);
+        self.add(ts, Count::Quote, 1);
+        // Slots end where buckets end: (a, b], as every window here.
+        let slot = (ts - 1).div_euclid(BURST_NS);
         self.burst_count = if slot == self.burst_slot { self.burst_count + 1 } else { 1 };
         self.burst_slot = slot;
-        let known = self.bursts.bucket;
-        self.bursts.bucket = known.max(i128::from(self.burst_count));
+        self.burst_most = self.burst_most.max(self.burst_count);
         if let ((Some(b0), Some(a0)), (Some(b1), Some(a1))) = (before, after) {
             let bid = i64::from(b1.0 >= b0.0) * b1.1 - i64::from(b1.0 <= b0.0) * b0.1;
             let ask = i64::from(a1.0 <= a0.0) * a1.1 - i64::from(a1.0 >= a0.0) * a0.1;
-            self.ofi.add(bid - ask);
+            if bid != ask {
+                self.add(ts, Count::Ofi, bid - ask);
+            }
         }
     }
 
-    /// Closes the bucket of every counter.
-    pub fn close(&mut self) {
-        for c in [
-            &mut self.trades,
-            &mut self.adds,
-            &mut self.cancels,
-            &mut self.modifies,
-            &mut self.quotes,
-            &mut self.bursts,
-            &mut self.signed,
-            &mut self.volume,
-            &mut self.ofi,
-        ] {
-            c.close();
+    /// Closes the bucket that ends at `ts`.
+    pub fn close(&mut self, ts: i64) {
+        let leaves_one = self.buckets.ago(SECOND - 1).unwrap_or_default();
+        let leaves_ten = self.buckets.ago(TEN_SECONDS - 1).unwrap_or_default();
+        for (k, open) in self.open.iter_mut().enumerate() {
+            self.one[k] += *open - leaves_one[k];
+            self.ten[k] += *open - leaves_ten[k];
         }
+        self.buckets.push(std::mem::take(&mut self.open));
+        self.bursts.push(std::mem::take(&mut self.burst_most));
+        self.closed_at = ts;
+        while self.log.front().is_some_and(|(at, _)| *at <= ts - 10 * SECOND_NS) {
+            self.log.pop_front();
+        }
+    }
+
+    /// Sums over (ts - 1 s, ts] and (ts - 10 s, ts]; `ts` is not before the last closed bucket's end.
+    #[must_use]
+    pub fn windows(&self, ts: i64) -> (Window, Window) {
+        (self.window(ts, SECOND_NS, &self.one), self.window(ts, 10 * SECOND_NS, &self.ten))
+    }
+
+    /// Closed buckets and the open one, less what of the oldest bucket has left the window since it closed.
+    fn window(&self, ts: i64, length: i64, closed: &[i64; KINDS]) -> Window {
+        let mut sums = *closed;
+        if ts <= self.closed_at {
+            return Window(sums);
+        }
+        for (sum, open) in sums.iter_mut().zip(self.open) {
+            *sum += open;
+        }
+        let end = self.log.partition_point(|(at, _)| *at <= ts - length);
+        for (_, (kind, value)) in self.log.range(..end).rev().take_while(|(at, _)| *at > self.closed_at - length) {
+            sums[usize::from(*kind)] -= value;
+        }
+        Window(sums)
+    }
+
+    /// Most best-quote updates in one 10 ms slot of the last second.
+    #[must_use]
+    pub fn largest_burst_1s(&self) -> f64 {
+        (0..SECOND).filter_map(|i| self.bursts.ago(i)).max().unwrap_or(0).max(self.burst_most) as f64
     }
 }
 
 /// Best bid and ask as (price, size).
 pub type Touches = (Option<(i64, i64)>, Option<(i64, i64)>);
+
+/// Sign of a trade by the tick rule: above the last price a buyer crossed, below it a seller, else as before.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TickRule {
+    last: Option<i64>,
+    sign: i64,
+}
+
+state!(TickRule { last, sign });
+
+impl TickRule {
+    /// Sign of a print (+1 buyer, -1 seller, 0 unknown) and whether it was inferred.
+    pub fn sign(&mut self, side: Option<Side>, price: i64) -> (i64, bool) {
+        let (sign, inferred) = match side {
+            Some(Side::Bid) => (1, false),
+            Some(Side::Ask) => (-1, false),
+            _ => match self.last {
+                Some(last) if price != last => ((price - last).signum(), true),
+                _ => (self.sign, true),
+            },
+        };
+        self.last = Some(price);
+        self.sign = sign;
+        (sign, inferred)
+    }
+}
+
+/// Volume-synchronised share of informed trading (Easley, López de Prado, O'Hara 2012): 50 buckets of a fiftieth of daily volume.
+#[derive(Clone, Debug)]
+pub struct Vpin {
+    bucket: i64,
+    filled: i64,
+    signed: i64,
+    imbalances: crate::window::Total,
+    count: u64,
+}
+
+state!(Vpin { bucket, filled, signed, imbalances, count });
+
+const VPIN_BUCKETS: usize = 50;
+
+impl Vpin {
+    /// Buckets for an average daily volume; none where it is absent (0).
+    #[must_use]
+    pub fn new(adv: i64) -> Self {
+        Self { bucket: adv / VPIN_BUCKETS as i64, filled: 0, signed: 0, imbalances: crate::window::Total::new(VPIN_BUCKETS), count: 0 }
+    }
+
+    /// Takes a print of signed size; a print larger than a bucket fills several.
+    pub fn push(&mut self, size: i64, sign: i64) {
+        let mut left = size.max(0);
+        while self.bucket > 0 && left > 0 {
+            let part = left.min(self.bucket - self.filled);
+            self.filled += part;
+            self.signed += sign * part;
+            left -= part;
+            if self.filled == self.bucket {
+                self.imbalances.push(self.signed.abs());
+                self.count += 1;
+                (self.filled, self.signed) = (0, 0);
+            }
+        }
+    }
+
+    /// Mean bucket imbalance over bucket size; `None` until 50 buckets are full.
+    #[must_use]
+    pub fn get(&self) -> Option<f64> {
+        (self.count >= VPIN_BUCKETS as u64).then(|| self.imbalances.sum as f64 / (self.bucket as f64 * VPIN_BUCKETS as f64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_between_grid_points_equal_a_recount() {
+        let step = 100_000_000;
+        let (mut flow, mut all, mut x) = (Flow::default(), Vec::new(), 1u64);
+        let mut grid = 0;
+        for i in 0..40_000i64 {
+            x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let ts = i * 1_234_567;
+            while grid < ts {
+                flow.close(grid);
+                grid += step;
+            }
+            let value = (x >> 60).cast_signed();
+            flow.add(ts, Count::Volume, value);
+            all.push((ts, value));
+            if i % 97 == 0 {
+                let sum = |w: i64| all.iter().filter(|(at, _)| *at > ts - w && *at <= ts).map(|e| e.1).sum::<i64>();
+                let (one, ten) = flow.windows(ts);
+                assert_eq!((one.0[Count::Volume as usize], ten.0[Count::Volume as usize]), (sum(SECOND_NS), sum(10 * SECOND_NS)), "{ts}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_print_without_side_takes_the_sign_of_its_tick() {
+        let mut rule = TickRule::default();
+        assert_eq!(rule.sign(None, 100), (0, true));
+        assert_eq!(rule.sign(Some(Side::Ask), 100), (-1, false));
+        assert_eq!(rule.sign(None, 100), (-1, true));
+        assert_eq!(rule.sign(None, 101), (1, true));
+        assert_eq!(rule.sign(None, 99), (-1, true));
+    }
+
+    #[test]
+    fn vpin_is_one_where_every_bucket_has_one_side() {
+        let mut vpin = Vpin::new(500);
+        for _ in 0..49 {
+            vpin.push(10, -1);
+        }
+        assert_eq!(vpin.get(), None);
+        vpin.push(25, 1);
+        assert_eq!(vpin.get(), Some(1.0));
+        vpin.push(15, -1);
+        assert_eq!(vpin.get(), Some((49.0 * 10.0 + 0.0) / 500.0));
+    }
+}

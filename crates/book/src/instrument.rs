@@ -1,73 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-//! One instrument's book, windows and rows.
-use crate::book::{Applied, Book, Levels};
-use crate::features::{COUNT, Feature};
-use crate::flow::{Flow, Touches};
-use crate::resilience::Resilience;
+//! One instrument: its book, windows, phase and soundness, moved on by events and by the grid.
+use crate::baseline::{Recent, TimeOfDay};
+use crate::book::{Applied, Book};
+use crate::flow::{Count, Flow, TickRule, Touches, Vpin};
+use crate::news::News;
+use crate::resilience::{Resilience, median_half_life};
 use crate::returns::Returns;
-use crate::window::{Median, Ring};
-use bytemuck::{Pod, Zeroable};
+use crate::row::{InstrumentSpec, Row, SnapshotSpec};
+use crate::state;
+use crate::window::Total;
 use pretrade_records::units::UNDEFINED_PRICE;
-use pretrade_records::{Event, EventKind, FeedState, Phase, QuotesRecord, Side};
+use pretrade_records::{Event, EventFlags, EventKind, FeedState, Phase, Side};
 
 const SECOND: i64 = 1_000_000_000;
-const DAY_NS: i64 = 86_400 * SECOND;
-/// Samples of the depth baseline: one a second over five minutes, ten seconds of delay, at least one minute.
-const BASE_SAMPLES: usize = 300;
-const BASE_DELAY: usize = 10;
-const BASE_LEAST: usize = 60;
-const SENTIMENT_HALF_LIFE_S: f64 = 300.0;
-const PRESSURE_LAMBDA_TICKS: f64 = 5.0;
-
-/// What an instrument is, as the engine needs it.
-#[derive(Clone, Debug)]
-pub struct InstrumentSpec {
-    /// Our id.
-    pub instrument_id: u32,
-    /// Tick size in 1e-9.
-    pub tick_size: i64,
-    /// Average daily volume, 0 = absent.
-    pub adv: i64,
-    /// Calendar: sorted (start, end, phase) in ns UTC; outside it is CLOSED.
-    pub phases: Vec<(i64, i64, u8)>,
-}
-
-/// How rows are closed.
-#[derive(Clone, Copy, Debug)]
-pub struct SnapshotSpec {
-    /// Grid step, ns.
-    pub interval_ns: i64,
-    /// Most levels looked at.
-    pub depth_levels: usize,
-    /// Age of the book beyond which it is stale, ns.
-    pub stale_after_ns: i64,
-    /// Window of visible depth in the quotes record, ticks.
-    pub depth_window_ticks: i64,
-}
-
-/// One feature row.
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-#[repr(C)]
-pub struct Row {
-    /// When the row closed, ns UTC.
-    pub ts_recv: i64,
-    /// Venue time of the last record in it.
-    pub ts_event: i64,
-    /// Bit i = feature i is defined.
-    pub valid: u64,
-    /// Instrument.
-    pub instrument_id: u32,
-    /// [`Phase`] code.
-    pub phase: u8,
-    /// [`FeedState`] bits.
-    pub feed_state: u8,
-    /// Levels used, the smaller side.
-    pub levels: u8,
-    /// 0 on the grid, 1 event-driven.
-    pub kind: u8,
-    /// Values, 0 where undefined.
-    pub values: [f64; COUNT],
-}
+/// Levels of the resilience of depth.
+const SHOCK_LEVELS: usize = 5;
 
 /// Counts of faults that only the book can see.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,74 +25,120 @@ pub struct Faults {
     pub unknown_order: u64,
 }
 
+state!(Faults { crossed_book, unknown_order });
+
 /// State of one instrument.
+#[derive(Clone, Debug)]
 pub struct Instrument {
-    spec: InstrumentSpec,
-    snapshot: SnapshotSpec,
+    pub(crate) spec: InstrumentSpec,
+    pub(crate) snapshot: SnapshotSpec,
     /// The book.
     pub book: Book,
-    flow: Flow,
-    returns: Returns,
-    resilience: [Resilience; 2],
-    baseline: [Median; 2],
-    delayed: [Ring; 2],
-    best_sizes: Ring,
-    touches: Touches,
+    pub(crate) flow: Flow,
+    pub(crate) returns: Returns,
+    pub(crate) resilience: [Resilience; 2],
+    pub(crate) half_life: Option<(f64, bool)>,
+    pub(crate) recent_depth: [Recent; 2],
+    pub(crate) usual_depth: [TimeOfDay; 2],
+    pub(crate) best_size: [Total; 2],
+    pub(crate) touches: Touches,
+    pub(crate) tick_rule: TickRule,
+    pub(crate) vpin: Vpin,
+    pub(crate) news: News,
+    pub(crate) volume: Total,
+    pub(crate) open_volume: i64,
+    noted: u64,
     status: Option<u8>,
     phase_at: usize,
-    crossed: bool,
     negative_lag: bool,
     has_book: bool,
-    ts_event: i64,
-    ts_book: i64,
-    lag_ns: i64,
-    spread_area: i128,
+    /// Length of the bars of a feed that has them, 0 where none.
+    bar_ns: i64,
+    ts_alive: i64,
+    pub(crate) ts_event: i64,
+    pub(crate) ts_book: i64,
+    pub(crate) ts_book_event: i64,
+    pub(crate) lag_ns: i64,
+    pub(crate) spread_area: i128,
     spread_since: i64,
-    spread_time: i64,
-    depth5: [i64; 2],
-    last_trade: i64,
-    ts_last_trade: i64,
-    volume: Ring,
-    volume_bucket: i64,
-    sentiment: Option<(f64, i64)>,
-    rows_in_second: u8,
+    pub(crate) spread_time: i64,
+    pub(crate) last_price: i64,
+    pub(crate) ts_last: i64,
     /// Faults so far.
     pub faults: Faults,
 }
+
+state!(Instrument {
+    book,
+    flow,
+    returns,
+    resilience,
+    half_life,
+    noted,
+    recent_depth,
+    usual_depth,
+    best_size,
+    touches,
+    tick_rule,
+    vpin,
+    news,
+    volume,
+    open_volume,
+    status,
+    phase_at,
+    negative_lag,
+    has_book,
+    bar_ns,
+    ts_alive,
+    ts_event,
+    ts_book,
+    ts_book_event,
+    lag_ns,
+    spread_area,
+    spread_since,
+    spread_time,
+    last_price,
+    ts_last,
+    faults
+});
 
 impl Instrument {
     /// A fresh instrument.
     #[must_use]
     pub fn new(spec: InstrumentSpec, snapshot: SnapshotSpec) -> Self {
         Self {
+            vpin: Vpin::new(spec.adv),
             spec,
             snapshot,
             book: Book::default(),
             flow: Flow::default(),
             returns: Returns::default(),
-            resilience: [Resilience::default(), Resilience::default()],
-            baseline: [Median::new(BASE_SAMPLES), Median::new(BASE_SAMPLES)],
-            delayed: [Ring::new(BASE_DELAY + 1), Ring::new(BASE_DELAY + 1)],
-            best_sizes: Ring::new(100),
+            resilience: Default::default(),
+            half_life: None,
+            recent_depth: Default::default(),
+            usual_depth: Default::default(),
+            best_size: [Total::new(100), Total::new(100)],
             touches: (None, None),
+            tick_rule: TickRule::default(),
+            news: News::default(),
+            volume: Total::new(600),
+            open_volume: 0,
+            noted: 0,
             status: None,
             phase_at: 0,
-            crossed: false,
             negative_lag: false,
             has_book: false,
+            bar_ns: 0,
+            ts_alive: 0,
             ts_event: 0,
             ts_book: 0,
+            ts_book_event: 0,
             lag_ns: 0,
             spread_area: 0,
             spread_since: 0,
             spread_time: 0,
-            depth5: [0; 2],
-            last_trade: UNDEFINED_PRICE,
-            ts_last_trade: 0,
-            volume: Ring::new(600),
-            volume_bucket: 0,
-            sentiment: None,
-            rows_in_second: 0,
+            last_price: UNDEFINED_PRICE,
+            ts_last: 0,
             faults: Faults::default(),
         }
     }
@@ -172,95 +165,143 @@ impl Instrument {
         Phase::try_from(self.status.unwrap_or(calendar)).unwrap_or(Phase::Unknown)
     }
 
-    /// Takes one event.
-    pub fn push(&mut self, event: &Event) {
+    /// When the phase the calendar holds now ends.
+    pub(crate) fn phase_end(&self) -> Option<i64> {
+        self.spec.phases.get(self.phase_at).map(|p| p.1)
+    }
+
+    /// The channel said that it is alive at `ts`.
+    pub fn hear_alive(&mut self, ts: i64) {
+        self.ts_alive = ts;
+    }
+
+    /// Takes one event at receive time `ts` (its own, or the present where it comes late).
+    pub fn push(&mut self, event: &Event, ts: i64) {
         let Ok(kind) = EventKind::try_from(event.kind) else { return };
+        match kind {
+            EventKind::Heartbeat => return self.hear_alive(ts),
+            EventKind::OwnOrder | EventKind::OwnExecution => return,
+            EventKind::Sentiment => return self.news.hear(ts, event.price, event.size),
+            EventKind::Status => {
+                self.phase(ts);
+                self.status = u8::try_from(event.aux).ok();
+            }
+            EventKind::Trade => self.trade(event, ts),
+            EventKind::BarClose => self.bar(event, ts),
+            _ => {}
+        }
+        self.ts_alive = ts;
         self.ts_event = event.ts_event;
         self.lag_ns = event.ts_recv - event.ts_event;
         self.negative_lag |= event.ts_recv < event.ts_event;
-        match kind {
-            EventKind::Status => self.status = u8::try_from(event.aux).ok(),
-            EventKind::Sentiment => self.hear(event),
-            EventKind::Trade => {
-                self.last_trade = event.price;
-                self.ts_last_trade = event.ts_recv;
-                self.volume_bucket += event.size;
-                self.before_trade(event);
-            }
-            EventKind::BarClose => self.last_trade = event.price,
-            _ => {}
+        let applied = self.book.apply(event);
+        if applied == Applied::UnknownOrder {
+            self.faults.unknown_order += 1;
         }
-        let changed = match self.book.apply(event) {
-            Applied::Changed(by) => by,
-            Applied::UnknownOrder => {
-                self.faults.unknown_order += 1;
-                0
-            }
-            Applied::Nothing => 0,
-        };
-        self.flow.count(event, kind, changed);
-        if event.flags & pretrade_records::EventFlags::LAST != 0 && kind as u8 <= EventKind::Trade as u8 {
-            self.end_of_event(event.ts_recv);
+        self.count(event, kind, ts, applied);
+        if event.flags & EventFlags::LAST != 0 && kind as u8 <= EventKind::Trade as u8 {
+            self.end_of_event(event, ts);
         }
     }
 
-    /// The print comes before or after the book records of its event; depth is taken at the last event end.
-    fn before_trade(&mut self, event: &Event) {
-        let side = match Side::try_from(event.side) {
-            Ok(Side::Bid) => 1,
-            Ok(Side::Ask) => 0,
+    /// A print; it may come before or after the book records of its event, so depth before it is that of the last event end.
+    fn trade(&mut self, event: &Event, ts: i64) {
+        self.last_price = event.price;
+        self.ts_last = ts;
+        self.open_volume += event.size;
+        let side = Side::try_from(event.side).ok().filter(|s| *s != Side::None);
+        let (sign, inferred) = self.tick_rule.sign(side, event.price);
+        self.flow.add(ts, Count::Trade, 1);
+        self.flow.add(ts, Count::Volume, event.size);
+        if sign != 0 {
+            self.flow.add(ts, Count::Signed, sign * event.size);
+            self.resilience[usize::from(sign > 0)].on_trade(ts);
+        }
+        if inferred || event.flags & EventFlags::SIDE_INFERRED != 0 {
+            self.flow.add(ts, Count::Inferred, event.size);
+        }
+        self.vpin.push(event.size, sign);
+    }
+
+    fn bar(&mut self, event: &Event, ts: i64) {
+        self.last_price = event.price;
+        self.ts_last = ts;
+        self.open_volume += event.size;
+        self.bar_ns = (event.ts_recv - event.ts_event).max(1);
+    }
+
+    /// Counts orders entered, changed and withdrawn; what a snapshot, a fill or another record already said is left out.
+    fn count(&mut self, event: &Event, kind: EventKind, ts: i64, applied: Applied) {
+        const QUIET: u16 = EventFlags::SNAPSHOT | EventFlags::CAUSED_BY_FILL | EventFlags::DERIVED;
+        if event.flags & QUIET != 0 {
+            return;
+        }
+        let what = match (kind, applied) {
+            (EventKind::Add, _) => Count::Add,
+            (EventKind::Cancel, _) => Count::Cancel,
+            (EventKind::Modify, _) => Count::Modify,
+            (EventKind::Level, Applied::Changed(by)) if by > 0 => Count::Add,
+            (EventKind::Level, Applied::Changed(by)) if by < 0 => Count::Cancel,
             _ => return,
         };
-        self.resilience[side].on_trade(event.ts_recv, self.depth5[side]);
-    }
-
-    fn hear(&mut self, event: &Event) {
-        let decayed = self.sentiment.map_or(0.0, |(v, ts)| v * decay(event.ts_recv - ts));
-        self.sentiment = Some((decayed + event.price as f64 / 1e9, event.ts_recv));
+        self.flow.add(ts, what, 1);
     }
 
     /// Follows the touches after a venue event.
-    fn end_of_event(&mut self, ts: i64) {
+    fn end_of_event(&mut self, event: &Event, ts: i64) {
         self.has_book |= !self.book.bids().is_empty() || !self.book.asks().is_empty();
         self.ts_book = ts;
-        let now = (self.book.bids().best(), self.book.asks().best());
+        self.ts_book_event = event.ts_event;
         self.integrate_spread(ts);
-        self.flow.quote(ts, self.touches, now);
-        self.touches = now;
-        let crossed = self.book.is_crossed();
-        if crossed && self.phase(ts) == Phase::Continuous {
+        let was_sound = self.is_sound();
+        let before = std::mem::replace(&mut self.touches, (self.book.bids().best(), self.book.asks().best()));
+        if self.is_crossed() && self.phase(ts) == Phase::Continuous {
             self.faults.crossed_book += 1;
         }
-        self.crossed = crossed;
-        for side in 0..2 {
-            let depth = if side == 0 { self.book.bids() } else { self.book.asks() }.depth(5);
-            self.resilience[side].on_depth(ts, depth);
-            self.depth5[side] = depth;
+        if was_sound && self.is_sound() && event.flags & EventFlags::SNAPSHOT == 0 {
+            self.flow.quote(ts, before, self.touches);
+            self.resilience[0].on_depth(ts, self.book.bids().depth(SHOCK_LEVELS));
+            self.resilience[1].on_depth(ts, self.book.asks().depth(SHOCK_LEVELS));
         }
     }
 
+    /// Adds the spread that held since the last call; a crossed or unsound book has none.
     fn integrate_spread(&mut self, ts: i64) {
-        if let (Some(b), Some(a)) = self.touches {
-            self.spread_area += i128::from(a.0 - b.0) * i128::from((ts - self.spread_since).max(0));
-            self.spread_time += (ts - self.spread_since).max(0);
+        if let (Some(b), Some(a)) = self.touches
+            && self.is_sound()
+        {
+            let held = (ts - self.spread_since).max(0);
+            self.spread_area += i128::from(a.0 - b.0) * i128::from(held);
+            self.spread_time += held;
         }
         self.spread_since = ts;
     }
 
+    fn is_crossed(&self) -> bool {
+        matches!(self.touches, (Some(b), Some(a)) if b.0 > a.0)
+    }
+
+    /// Whether features may be derived from the book.
+    pub(crate) fn is_sound(&self) -> bool {
+        !self.book.is_unsound() && !self.is_crossed()
+    }
+
     /// What is wrong now.
-    fn feed_state(&self, ts: i64, phase: Phase) -> u8 {
+    pub(crate) fn feed_state(&self, ts: i64, phase: Phase) -> u8 {
         let mut state = 0;
         if self.book.is_unsound() {
             state |= FeedState::RESYNC;
         }
-        if !self.has_book || ts - self.ts_book > self.snapshot.stale_after_ns {
+        // A feed of bars is silent between them.
+        if !self.has_prices() || ts - self.ts_alive > self.snapshot.stale_after_ns + self.bar_ns {
             state |= FeedState::STALE;
         }
         match self.touches {
             (Some(b), Some(a)) if b.0 > a.0 => state |= FeedState::CROSSED,
             (Some(b), Some(a)) if b.0 == a.0 => state |= FeedState::LOCKED,
             (Some(_), Some(_)) => {}
-            _ => state |= FeedState::ONE_SIDED,
+            _ if self.has_book => state |= FeedState::ONE_SIDED,
+            _ => {}
         }
         if self.negative_lag {
             state |= FeedState::NEGATIVE_LAG;
@@ -271,9 +312,15 @@ impl Instrument {
         state
     }
 
-    fn twice_mid(&self) -> Option<i64> {
+    fn has_prices(&self) -> bool {
+        self.has_book || self.bar_ns > 0
+    }
+
+    /// Twice the mid of a sound two-sided book; of a feed of bars, twice the last close.
+    pub(crate) fn twice_mid(&self) -> Option<i64> {
         match self.touches {
-            (Some(b), Some(a)) => Some(b.0 + a.0),
+            (Some(b), Some(a)) if self.is_sound() => Some(b.0 + a.0),
+            _ if self.bar_ns > 0 && !self.has_book => Some(2 * self.last_price),
             _ => None,
         }
     }
@@ -281,236 +328,72 @@ impl Instrument {
     /// Closes the grid row at `ts`; `None` outside continuous trading, where windows of returns restart.
     pub fn close_row(&mut self, ts: i64) -> Option<Row> {
         let phase = self.phase(ts);
-        self.flow.close();
-        self.volume.push(i128::from(std::mem::take(&mut self.volume_bucket)));
-        if phase != Phase::Continuous || !self.has_book {
+        let is_second = ts % SECOND == 0;
+        self.flow.close(ts);
+        self.volume.push(std::mem::take(&mut self.open_volume));
+        self.recover(ts);
+        self.news.advance(ts, is_second);
+        let row = if phase == Phase::Continuous && self.has_prices() {
+            self.integrate_spread(ts);
+            self.sample(ts, is_second);
+            Some(self.row(ts, phase, 0))
+        } else {
             if phase != Phase::Continuous {
-                self.returns = Returns::default();
+                self.returns.clear();
+                self.best_size.iter_mut().for_each(Total::clear);
             }
-            self.spread_area = 0;
-            self.spread_time = 0;
-            self.spread_since = ts;
-            return None;
-        }
-        self.integrate_spread(ts);
-        self.returns.push(self.twice_mid());
-        if let (Some(b), Some(a)) = self.touches {
-            self.best_sizes.push(i128::from(b.1 + a.1));
-        }
-        for side in 0..2 {
-            let depth = self.depth5[side];
-            self.resilience[side].on_row(ts, depth);
-        }
-        self.sample_baseline();
-        let row = self.row(ts, phase, 0);
+            None
+        };
         self.spread_area = 0;
         self.spread_time = 0;
+        self.spread_since = ts;
         self.negative_lag = false;
-        Some(row)
-    }
-
-    /// An event-driven row at `ts`; windows and grid stay where they are.
-    #[must_use]
-    pub fn row_now(&mut self, ts: i64) -> Option<Row> {
-        let phase = self.phase(ts);
-        (phase == Phase::Continuous && self.has_book).then(|| self.row(ts, phase, 1))
-    }
-
-    fn sample_baseline(&mut self) {
-        self.rows_in_second += 1;
-        if self.rows_in_second < 10 {
-            return;
-        }
-        self.rows_in_second = 0;
-        for side in 0..2 {
-            let depth = if side == 0 { self.book.bids() } else { self.book.asks() }.depth(self.snapshot.depth_levels);
-            self.delayed[side].push(i128::from(depth));
-            if let Some(old) = self.delayed[side].ago(BASE_DELAY) {
-                self.baseline[side].push(old as i64);
-            }
-        }
-    }
-
-    fn row(&self, ts: i64, phase: Phase, kind: u8) -> Row {
-        let levels = self.book.bids().len().min(self.book.asks().len()).min(self.snapshot.depth_levels);
-        let mut row = Row {
-            ts_recv: ts,
-            ts_event: self.ts_event,
-            valid: 0,
-            instrument_id: self.spec.instrument_id,
-            phase: phase as u8,
-            feed_state: self.feed_state(ts, phase),
-            levels: levels as u8,
-            kind,
-            values: [0.0; COUNT],
-        };
-        self.book_values(&mut row);
-        self.flow_values(&mut row);
-        self.return_values(&mut row);
-        self.context_values(&mut row, ts);
         row
     }
 
-    fn book_values(&self, row: &mut Row) {
-        let k = self.snapshot.depth_levels;
-        let (bids, asks) = (self.book.bids(), self.book.asks());
-        let depth = [bids.depth(k) as f64, asks.depth(k) as f64];
-        row.set(Feature::DepthBid, depth[0]);
-        row.set(Feature::DepthAsk, depth[1]);
-        for side in 0..2 {
-            let base = self.baseline[side].get().filter(|b| *b > 0 && self.baseline[side].len() >= BASE_LEAST);
-            if let Some(base) = base {
-                let ratio = depth[side] / base as f64;
-                row.set([Feature::DepthRatioBid, Feature::DepthRatioAsk][side], ratio);
-                // An empty side has no logarithm; half a unit keeps its order below every other.
-                row.set([Feature::DepthRelBid, Feature::DepthRelAsk][side], (depth[side].max(0.5) / base as f64).ln());
+    /// Judges shocks up to `ts`; the median over them is made anew where one was added.
+    fn recover(&mut self, ts: i64) {
+        self.resilience.iter_mut().for_each(|r| r.advance(ts));
+        let noted = self.resilience[0].noted() + self.resilience[1].noted();
+        if noted != self.noted {
+            self.noted = noted;
+            self.half_life = median_half_life(&self.resilience);
+        }
+    }
+
+    /// Moves the windows of the book on by one row; an unsound book adds nothing but the passing of time.
+    fn sample(&mut self, ts: i64, is_second: bool) {
+        self.returns.push(self.twice_mid());
+        let best = match self.touches {
+            (Some(b), Some(a)) if self.is_sound() => [b.1 + a.1, 1],
+            _ => [0, 0],
+        };
+        self.best_size[0].push(best[0]);
+        self.best_size[1].push(best[1]);
+        if !is_second {
+            return;
+        }
+        let is_sampled = self.has_book && self.is_sound();
+        for (side, levels) in [self.book.bids(), self.book.asks()].into_iter().enumerate() {
+            self.recent_depth[side].advance(ts);
+            if is_sampled {
+                let depth = levels.depth(self.snapshot.depth_levels);
+                self.recent_depth[side].sample(ts, depth);
+                self.usual_depth[side].sample(ts, depth);
             }
         }
-        for (feature, n) in [(Feature::ImbalanceL1, 1), (Feature::ImbalanceL5, 5), (Feature::ImbalanceL10, k)] {
-            let (b, a) = (bids.depth(n) as f64, asks.depth(n) as f64);
-            row.set_if(feature, b + a > 0.0, b / (b + a));
-        }
-        let (Some(b), Some(a)) = self.touches else { return };
-        let twice_mid = (b.0 + a.0) as f64;
-        let mid = twice_mid / 2.0;
-        row.set(Feature::MidPrice, mid / 1e9);
-        let spread = (a.0 - b.0) as f64;
-        let tick = self.spec.tick_size as f64;
-        row.set(Feature::SpreadNowTicks, spread / tick);
-        let mean = if self.spread_time > 0 { self.spread_area as f64 / self.spread_time as f64 } else { spread };
-        row.set(Feature::SpreadTicks, mean / tick);
-        row.set_if(Feature::SpreadBps, mid > 0.0, mean / mid * 1e4);
-        let imbalance = b.1 as f64 / (b.1 + a.1) as f64;
-        row.set_if(Feature::MicropriceDevBps, mid > 0.0, spread * (imbalance - 0.5) / mid * 1e4);
-        let weigh = |levels: &Levels| -> f64 {
-            levels.iter().take(k).map(|(p, s)| s as f64 * (-((p as f64 - mid).abs() / tick) / PRESSURE_LAMBDA_TICKS).exp()).sum()
-        };
-        let (wb, wa) = (weigh(bids), weigh(asks));
-        row.set_if(Feature::BookPressure, wb + wa > 0.0, wb / (wb + wa));
     }
 
-    fn flow_values(&self, row: &mut Row) {
-        let f = &self.flow;
-        for (feature, value) in [
-            (Feature::NTrade1s, f.trades.one_s()),
-            (Feature::NAdd1s, f.adds.one_s()),
-            (Feature::NCancel1s, f.cancels.one_s()),
-            (Feature::NModify1s, f.modifies.one_s()),
-            (Feature::NTrade10s, f.trades.ten_s()),
-            (Feature::NAdd10s, f.adds.ten_s()),
-            (Feature::NCancel10s, f.cancels.ten_s()),
-            (Feature::NModify10s, f.modifies.ten_s()),
-            (Feature::QuoteRate1s, f.quotes.one_s()),
-        ] {
-            row.set(feature, value);
-        }
-        let n = self.best_sizes.len();
-        let mean_best: f64 = (0..n).filter_map(|i| self.best_sizes.ago(i)).sum::<i128>() as f64 / (2 * n.max(1)) as f64;
-        row.set_if(Feature::Ofi1s, mean_best > 0.0, f.ofi.one_s() / mean_best);
-        row.set_if(Feature::Ofi10s, mean_best > 0.0, f.ofi.ten_s() / mean_best);
-        row.set_if(Feature::TradeFlow1s, f.volume.one_s() > 0.0, f.signed.one_s() / f.volume.one_s());
-        row.set_if(Feature::TradeFlow10s, f.volume.ten_s() > 0.0, f.signed.ten_s() / f.volume.ten_s());
-        let orders = f.adds.ten_s() + f.cancels.ten_s() + f.modifies.ten_s();
-        row.set_if(Feature::TradeToOrder, orders > 0.0, f.trades.ten_s() / orders);
-        let entered = f.adds.ten_s() + f.cancels.ten_s();
-        row.set_if(Feature::CancelRate, entered > 0.0, f.cancels.ten_s() / entered);
-        let expected = f.quotes.ten_s() / 1_000.0;
-        row.set_if(Feature::BurstRatio, expected > 0.0, f.bursts.largest_1s() / expected);
-    }
-
-    fn return_values(&self, row: &mut Row) {
-        let r = &self.returns;
-        for (i, feature) in [Feature::Rv1s, Feature::Rv10s, Feature::Rv1m, Feature::Rv5m].into_iter().enumerate() {
-            row.set_some(feature, r.rv(i));
-        }
-        row.set_some(Feature::JumpShare10s, r.jump_share(0));
-        row.set_some(Feature::JumpShare1m, r.jump_share(1));
-        if let (Some(short), Some(long)) = (r.rv(1), r.rv(3)) {
-            row.set_if(Feature::RvRatio, long > 0.0, short * 30f64.sqrt() / long);
-        }
-        row.set_some(Feature::Return10sPct, r.return_10s_pct());
-        row.set_some(Feature::Sigma10sLaggedPct, r.sigma_10s_lagged_pct());
-        row.set_some(Feature::ResilienceBid, self.resilience[0].share_1s());
-        row.set_some(Feature::ResilienceAsk, self.resilience[1].share_1s());
-        let mut lives: Vec<f64> = self.resilience.iter().flat_map(Resilience::half_lives).collect();
-        lives.sort_unstable_by(f64::total_cmp);
-        row.set_some(Feature::RecoveryHalfLife, lives.get(lives.len().saturating_sub(1) / 2).copied());
-    }
-
-    fn context_values(&self, row: &mut Row, ts: i64) {
-        row.set(Feature::BookAgeMs, (ts - self.ts_book) as f64 / 1e6);
-        row.set(Feature::FeedLagMs, self.lag_ns as f64 / 1e6);
-        let angle = ts.rem_euclid(DAY_NS) as f64 / DAY_NS as f64 * core::f64::consts::TAU;
-        row.set(Feature::TodSin, angle.sin());
-        row.set(Feature::TodCos, angle.cos());
-        if let Some((_, end, _)) = self.spec.phases.get(self.phase_at) {
-            row.set(Feature::MinutesToClose, (end - ts) as f64 / 60e9);
-        }
-        row.set_some(Feature::Sentiment, self.sentiment.map(|(v, heard)| v * decay(ts - heard)));
-    }
-
-    /// The quotes record as the book stands; monotonic stamps and channel are the caller's.
+    /// An event-driven row at `ts`; windows end there, the grid stays where it is.
     #[must_use]
-    pub fn quotes(&mut self, ts: i64) -> QuotesRecord {
+    pub fn row_now(&mut self, ts: i64) -> Option<Row> {
         let phase = self.phase(ts);
-        let (bid, ask) = self.touches;
-        let window = self.snapshot.depth_window_ticks * self.spec.tick_size;
-        let within =
-            |levels: &Levels| levels.best().map_or(0, |(best, _)| levels.iter().take_while(|(p, _)| (p - best).abs() < window).map(|l| l.1).sum());
-        let price = |side: Option<(i64, i64)>| side.map_or(UNDEFINED_PRICE, |s| s.0);
-        let half = |twice: Option<i64>| twice.filter(|m| *m > 0).map_or(UNDEFINED_PRICE, |m| m / 2);
-        let recent = (0..50).filter_map(|i| self.returns.twice_mid_ago(i)).filter(|m| *m > 0);
-        let (low, high) = recent.fold((i64::MAX, i64::MIN), |(l, h), m| (l.min(m), h.max(m)));
-        QuotesRecord {
-            instrument_id: self.spec.instrument_id,
-            phase: phase as u8,
-            feed_state: self.feed_state(ts, phase),
-            bid_price: price(bid),
-            ask_price: price(ask),
-            bid_size: bid.map_or(0, |b| b.1),
-            ask_size: ask.map_or(0, |a| a.1),
-            last_price: self.last_trade,
-            slow_reference: half(self.returns.median_mid(50).or(self.twice_mid())),
-            mid_10s: half(self.returns.twice_mid_ago(100)),
-            mid_5m: half(self.returns.twice_mid_ago(3_000)),
-            depth_bid: within(self.book.bids()),
-            depth_ask: within(self.book.asks()),
-            volume_1m: (0..self.volume.len()).filter_map(|i| self.volume.ago(i)).sum::<i128>() as i64 + self.volume_bucket,
-            adv: self.spec.adv,
-            ts_event: self.ts_event,
-            ts_recv: self.ts_book,
-            velocity_low: half((low < i64::MAX).then_some(low)),
-            velocity_high: half((high > i64::MIN).then_some(high)),
-            ts_last: self.ts_last_trade,
-            nbbo_bid: UNDEFINED_PRICE,
-            nbbo_ask: UNDEFINED_PRICE,
-            rv_1m: self.returns.rv(2).map_or(f32::NAN, |v| v as f32),
-            ..QuotesRecord::default()
+        if phase != Phase::Continuous || !self.has_prices() {
+            return None;
         }
+        self.integrate_spread(ts);
+        self.recover(ts);
+        self.news.advance(ts, false);
+        Some(self.row(ts, phase, 1))
     }
-}
-
-impl Row {
-    fn set(&mut self, feature: Feature, value: f64) {
-        if value.is_finite() {
-            self.values[feature as usize] = value;
-            self.valid |= 1 << feature as usize;
-        }
-    }
-
-    fn set_if(&mut self, feature: Feature, defined: bool, value: f64) {
-        if defined {
-            self.set(feature, value);
-        }
-    }
-
-    fn set_some(&mut self, feature: Feature, value: Option<f64>) {
-        if let Some(value) = value {
-            self.set(feature, value);
-        }
-    }
-}
-
-fn decay(age_ns: i64) -> f64 {
-    (-core::f64::consts::LN_2 * age_ns as f64 / 1e9 / SENTIMENT_HALF_LIFE_S).exp()
 }

@@ -4,16 +4,24 @@
 //! Reads events in receive order; gives rows that use nothing received after them. Never reads a clock.
 #![forbid(unsafe_code)]
 
+pub mod baseline;
 pub mod book;
 pub mod engine;
 pub mod features;
 pub mod flow;
 pub mod instrument;
+pub mod news;
+pub mod quotes;
 pub mod resilience;
 pub mod returns;
+pub mod row;
+pub mod state;
+mod values;
 pub mod window;
 
 pub use book::{Applied, Book, Levels};
 pub use engine::FeatureEngine;
 pub use features::{COUNT, Feature, NAMES};
-pub use instrument::{Faults, Instrument, InstrumentSpec, Row, SnapshotSpec};
+pub use instrument::{Faults, Instrument};
+pub use row::{InstrumentSpec, Row, SnapshotSpec};
+pub use state::StateError;

@@ -1,36 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Time windows as rings of 100 ms buckets, sums in integers so that they never drift.
+use crate::state;
+use crate::state::{Reader, State, StateError};
 use std::collections::VecDeque;
 
-/// Ring of the last `capacity` bucket values with exact sums over prefixes that end `lag` buckets ago.
+/// Ring of the last `capacity` values.
 #[derive(Clone, Debug)]
-pub struct Ring {
-    values: VecDeque<i128>,
+pub struct Ring<T> {
+    values: Vec<T>,
     capacity: usize,
+    next: usize,
 }
 
-impl Ring {
+impl<T: Copy> Ring<T> {
     /// An empty ring.
     #[must_use]
-    pub fn new(capacity: usize) -> Self {
-        Self { values: VecDeque::with_capacity(capacity + 1), capacity }
+    pub const fn new(capacity: usize) -> Self {
+        Self { values: Vec::new(), capacity, next: 0 }
     }
 
-    /// Appends a bucket, dropping the oldest when full.
-    pub fn push(&mut self, value: i128) {
-        if self.values.len() == self.capacity {
-            self.values.pop_front();
+    /// Appends a value, dropping the oldest when full.
+    pub fn push(&mut self, value: T) {
+        if self.values.len() < self.capacity {
+            self.values.push(value);
+        } else {
+            self.values[self.next] = value;
         }
-        self.values.push_back(value);
+        self.next = if self.next + 1 == self.capacity { 0 } else { self.next + 1 };
     }
 
-    /// Value `back` buckets ago, 0 = newest.
+    /// Value `back` places ago, 0 = newest.
     #[must_use]
-    pub fn ago(&self, back: usize) -> Option<i128> {
-        self.values.len().checked_sub(back + 1).map(|i| self.values[i])
+    pub fn ago(&self, back: usize) -> Option<T> {
+        if back >= self.values.len() {
+            return None;
+        }
+        let at = if self.next > back { self.next - 1 - back } else { self.next + self.capacity - 1 - back };
+        self.values.get(at).copied()
     }
 
-    /// Number of buckets held.
+    /// Number of values held.
     #[must_use]
     pub fn len(&self) -> usize {
         self.values.len()
@@ -45,74 +54,97 @@ impl Ring {
     /// Drops everything.
     pub fn clear(&mut self) {
         self.values.clear();
+        self.next = 0;
     }
 }
 
-/// A running sum over the `n` buckets that end `lag` buckets ago, of values also pushed to a [`Ring`] long enough.
+impl<T: State + Default + Copy> State for Ring<T> {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.len().write(out);
+        (0..self.len()).rev().filter_map(|i| self.ago(i)).for_each(|v| v.write(out));
+    }
+    fn read(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
+        self.clear();
+        let n = from.length()?;
+        if n > self.capacity {
+            return Err(StateError(format!("a window of {n} values; it holds at most {}", self.capacity)));
+        }
+        for _ in 0..n {
+            self.push(crate::state::fresh(from)?);
+        }
+        Ok(())
+    }
+}
+
+/// A running sum over the last `n` buckets, with the buckets.
 #[derive(Clone, Debug)]
-pub struct Sum {
-    n: usize,
-    lag: usize,
+pub struct Total {
+    ring: Ring<i64>,
     /// The sum, exact.
-    pub total: i128,
+    pub sum: i64,
 }
 
-impl Sum {
-    /// A sum over `n` buckets ending `lag` buckets ago.
+state!(Total { ring, sum });
+
+impl Total {
+    /// A sum over `n` buckets.
     #[must_use]
-    pub const fn new(n: usize, lag: usize) -> Self {
-        Self { n, lag, total: 0 }
+    pub const fn new(n: usize) -> Self {
+        Self { ring: Ring::new(n), sum: 0 }
     }
 
-    /// Call after the ring took the newest value.
-    pub fn slide(&mut self, ring: &Ring) {
-        if let Some(v) = ring.ago(self.lag) {
-            self.total += v;
+    /// Adds a bucket; the oldest leaves when the window is full.
+    pub fn push(&mut self, value: i64) {
+        self.sum += value;
+        if self.ring.len() == self.ring.capacity {
+            self.sum -= self.ring.ago(self.ring.capacity - 1).unwrap_or(0);
         }
-        if let Some(v) = ring.ago(self.lag + self.n) {
-            self.total -= v;
-        }
+        self.ring.push(value);
     }
 
-    /// Buckets that are in the sum now.
-    #[must_use]
-    pub fn count(&self, ring: &Ring) -> usize {
-        ring.len().saturating_sub(self.lag).min(self.n)
+    /// Drops everything.
+    pub fn clear(&mut self) {
+        self.ring.clear();
+        self.sum = 0;
     }
 }
 
-/// Sliding median of the last `capacity` values by a sorted copy.
-#[derive(Clone, Debug)]
+/// Sliding median of the values not yet dropped, by a sorted copy; windows are a few hundred values.
+#[derive(Clone, Debug, Default)]
 pub struct Median {
     order: VecDeque<i64>,
     sorted: Vec<i64>,
-    capacity: usize,
 }
 
+state!(Median { order, sorted });
+
 impl Median {
-    /// An empty window.
-    #[must_use]
-    pub fn new(capacity: usize) -> Self {
-        Self { order: VecDeque::new(), sorted: Vec::new(), capacity }
+    /// Adds a value.
+    pub fn push(&mut self, value: i64) {
+        self.order.push_back(value);
+        let i = self.sorted.partition_point(|v| *v < value);
+        self.sorted.insert(i, value);
     }
 
-    /// Adds a value, dropping the oldest when full.
-    pub fn push(&mut self, value: i64) {
-        if self.order.len() == self.capacity
-            && let Some(old) = self.order.pop_front()
+    /// Drops the oldest value.
+    pub fn drop_oldest(&mut self) {
+        if let Some(old) = self.order.pop_front()
             && let Ok(i) = self.sorted.binary_search(&old)
         {
             self.sorted.remove(i);
         }
-        self.order.push_back(value);
-        let i = self.sorted.partition_point(|v| *v < value);
-        self.sorted.insert(i, value);
     }
 
     /// Lower median; `None` where empty.
     #[must_use]
     pub fn get(&self) -> Option<i64> {
         (!self.sorted.is_empty()).then(|| self.sorted[(self.sorted.len() - 1) / 2])
+    }
+
+    /// Smallest and largest value.
+    #[must_use]
+    pub fn range(&self) -> Option<(i64, i64)> {
+        Some((*self.sorted.first()?, *self.sorted.last()?))
     }
 
     /// Number of values held.
@@ -139,32 +171,47 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lagged_sums_equal_a_recount() {
-        let (n, lag) = (30, 10);
-        let mut ring = Ring::new(n + lag + 1);
-        let mut sum = Sum::new(n, lag);
+    fn a_total_equals_a_recount_and_survives_saving() {
+        let mut total = Total::new(30);
         let mut all = Vec::new();
-        for i in 0..200i128 {
+        for i in 0..200i64 {
             let v = (i * 7919) % 101;
             all.push(v);
-            ring.push(v);
-            sum.slide(&ring);
-            let end = all.len().saturating_sub(lag);
-            assert_eq!(sum.total, all[end.saturating_sub(n)..end].iter().sum::<i128>());
+            total.push(v);
+            assert_eq!(total.sum, all[all.len().saturating_sub(30)..].iter().sum::<i64>());
+            let mut bytes = Vec::new();
+            total.write(&mut bytes);
+            let mut again = Total::new(30);
+            again.read(&mut Reader(&bytes)).unwrap();
+            assert_eq!((again.sum, again.ring.ago(3)), (total.sum, total.ring.ago(3)));
+        }
+    }
+
+    #[test]
+    fn a_ring_remembers_in_order() {
+        let mut ring = Ring::new(3);
+        for i in 0..10 {
+            ring.push(i);
+            assert_eq!(ring.ago(0), Some(i));
+            assert_eq!(ring.ago(2), (i >= 2).then(|| i - 2));
+            assert_eq!(ring.ago(3), None);
         }
     }
 
     #[test]
     fn sliding_median_equals_a_sort() {
-        let mut m = Median::new(7);
+        let mut m = Median::default();
         let mut all: Vec<i64> = Vec::new();
         for i in 0..100 {
             let v = (i * 37) % 17;
             m.push(v);
+            if m.len() > 7 {
+                m.drop_oldest();
+            }
             all.push(v);
             let mut w = all[all.len().saturating_sub(7)..].to_vec();
             w.sort_unstable();
-            assert_eq!(m.get(), Some(w[(w.len() - 1) / 2]));
+            assert_eq!((m.get(), m.range()), (Some(w[(w.len() - 1) / 2]), Some((w[0], w[w.len() - 1]))));
         }
     }
 }

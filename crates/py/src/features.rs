@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `pretrade._native.features`: books and feature rows.
+use numpy::PyReadonlyArray1;
 use pretrade_book::{COUNT, FeatureEngine, InstrumentSpec, NAMES, Row, SnapshotSpec};
 use pretrade_records::Event;
 use pyo3::exceptions::PyValueError;
@@ -57,8 +58,9 @@ impl Engine {
     }
 
     /// Takes events; returns the bytes of the grid rows they closed.
-    fn push<'py>(&mut self, py: Python<'py>, events: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-        py.detach(|| each_event(events, |e| self.engine.push(e)))?;
+    fn push<'py>(&mut self, py: Python<'py>, events: PyReadonlyArray1<'py, u8>) -> PyResult<Bound<'py, PyBytes>> {
+        let bytes = events.as_slice()?;
+        py.detach(|| each_event(bytes, |e| self.engine.push(e)))?;
         Ok(self.take_rows(py))
     }
 
@@ -83,6 +85,16 @@ impl Engine {
     /// Bytes of the quotes record of every instrument now.
     fn quotes<'py>(&mut self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, bytemuck::cast_slice(&self.engine.quotes()))
+    }
+
+    /// Bytes of everything the rows to come depend on.
+    fn state<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.engine.state())
+    }
+
+    /// Goes on from saved state.
+    fn restore(&mut self, state: &[u8]) -> PyResult<()> {
+        self.engine.restore(state).map_err(|e| PyValueError::new_err(e.to_string()))
     }
 
     /// Faults the book saw, by kind.
@@ -114,29 +126,59 @@ impl Engine {
     }
 }
 
-/// Applies events to a bare book `rounds` times; returns seconds per event (for the benchmark).
+/// Seconds of processor time a run takes; wall time where the kernel keeps no scheduler statistics.
+fn timed(run: impl FnOnce()) -> f64 {
+    let on_cpu = || std::fs::read_to_string("/proc/thread-self/schedstat").ok()?.split(' ').next()?.parse::<f64>().ok();
+    let (begun, cpu) = (std::time::Instant::now(), on_cpu());
+    run();
+    match (cpu, on_cpu()) {
+        (Some(a), Some(b)) if b > a => (b - a) / 1e9,
+        _ => begun.elapsed().as_secs_f64(),
+    }
+}
+
+/// Applies events to a bare book `rounds` times; processor seconds per event of each round (for the benchmark).
 #[pyfunction]
-fn time_book(py: Python<'_>, events: &[u8], rounds: u32) -> PyResult<f64> {
+fn bench_book(py: Python<'_>, events: PyReadonlyArray1<'_, u8>, rounds: usize) -> PyResult<Vec<f64>> {
     let mut all = Vec::new();
-    each_event(events, |e| all.push(*e))?;
-    Ok(py.detach(|| {
-        let begun = std::time::Instant::now();
-        for _ in 0..rounds {
+    each_event(events.as_slice()?, |e| all.push(*e))?;
+    let round = || {
+        timed(|| {
             let mut book = pretrade_book::Book::default();
-            for e in &all {
+            all.iter().for_each(|e| {
                 std::hint::black_box(book.apply(e));
+            });
+        }) / all.len().max(1) as f64
+    };
+    Ok(py.detach(|| std::iter::repeat_with(round).take(rounds).collect()))
+}
+
+/// Runs events through a copy of `engine` as it stands, `rounds` times; processor seconds per event of each round.
+#[pyfunction]
+fn bench_features(py: Python<'_>, engine: PyRef<'_, Engine>, events: PyReadonlyArray1<'_, u8>, rounds: usize) -> PyResult<Vec<f64>> {
+    let mut all = Vec::new();
+    each_event(events.as_slice()?, |e| all.push(*e))?;
+    let kernel = &engine.engine;
+    let round = || {
+        let mut copy = kernel.fork();
+        timed(|| {
+            for chunk in all.chunks(65_536) {
+                chunk.iter().for_each(|e| copy.push(e));
+                std::hint::black_box(&copy.rows);
+                copy.rows.clear();
+                copy.quote_rows.clear();
             }
-            std::hint::black_box(&book);
-        }
-        begun.elapsed().as_secs_f64() / (f64::from(rounds) * all.len().max(1) as f64)
-    }))
+        }) / all.len().max(1) as f64
+    };
+    Ok(py.detach(|| std::iter::repeat_with(round).take(rounds).collect()))
 }
 
 /// Fills the submodule.
 pub(crate) fn fill(m: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = m.py();
     m.add_class::<Engine>()?;
-    m.add_function(wrap_pyfunction!(time_book, m)?)?;
+    m.add_function(wrap_pyfunction!(bench_book, m)?)?;
+    m.add_function(wrap_pyfunction!(bench_features, m)?)?;
     m.add("NAMES", NAMES.to_vec())?;
     let row = PyDict::new(py);
     row.set_item("names", vec!["ts_recv", "ts_event", "valid", "instrument_id", "phase", "feed_state", "levels", "kind", "values"])?;

@@ -16,6 +16,7 @@ from pretrade.features.table import NAMES, Features
 _OWN: Final = "own definition"
 _CKS: Final = "Cont, Kukanov, Stoikov 2014"
 _BNS: Final = "Barndorff-Nielsen, Shephard 2004"
+_ELO: Final = "Easley, Lopez de Prado, O'Hara 2012"
 _LATER: Final = "undefined: needs other instruments"
 
 
@@ -40,12 +41,19 @@ _CARDS: Final = (
     FeatureCard("book_pressure", "as imbalance_l10, weights exp(-d / 5), d = ticks from mid", "1", "[0, 1]", _OWN, "±"),
     FeatureCard("depth_rel_bid", "ln(10-level bid size / median of 1 s samples over the 5 min ending 10 s ago)", "log", "(-inf, inf)", _OWN, "-"),
     FeatureCard("depth_rel_ask", "as depth_rel_bid, ask side", "log", "(-inf, inf)", _OWN, "-"),
-    FeatureCard("depth_rel_bid_tod", "ln(bid size / same time of day, trailing sessions)", "log", "undefined: needs trailing sessions", _OWN, "-"),
-    FeatureCard("depth_rel_ask_tod", "ln(ask size / same time of day, trailing sessions)", "log", "undefined: needs trailing sessions", _OWN, "-"),
-    FeatureCard("resilience_1s_bid", "EWMA of (D(+1 s) - D(after)) / (D(before) - D(after)) over bid shocks >= 25 %", "1", "(-inf, inf)", _OWN, "-"),
+    FeatureCard(
+        "depth_rel_bid_tod",
+        "ln(10-level bid size / median of the same 5 min of the UTC day in the last 5 to 20 sessions)",
+        "log",
+        "(-inf, inf); undefined before 5 sessions",
+        _OWN,
+        "-",
+    ),
+    FeatureCard("depth_rel_ask_tod", "as depth_rel_bid_tod, ask side", "log", "(-inf, inf); undefined before 5 sessions", _OWN, "-"),
+    FeatureCard("resilience_1s_bid", "EWMA of (D(+1 s) - D(after)) / (D(before) - D(after)) over bid shocks >= 25 %, at least 5", "1", "(-inf, inf)", _OWN, "-"),
     FeatureCard("resilience_1s_ask", "as resilience_1s_bid, ask side", "1", "(-inf, inf)", _OWN, "-"),
     FeatureCard(
-        "recovery_half_life_s", "median over the last 20 shocks of time until half the lost depth is back", "s", "[0, 60], censored", _OWN, "+"
+        "recovery_half_life_s", "median over the last 20 shocks, at least 10, of time until half the lost depth is back", "s", "[0, 60], censored", _OWN, "+"
     ),
     FeatureCard("ofi_1s", "order-flow imbalance at the best quotes, 1 s / mean best size, 10 s", "1", "(-inf, inf)", _CKS, "±"),
     FeatureCard("ofi_10s", "order-flow imbalance at the best quotes, 10 s / mean best size, 10 s", "1", "(-inf, inf)", _CKS, "±"),
@@ -64,8 +72,15 @@ _CARDS: Final = (
     FeatureCard("factor_return_1s", "factor return, lagged loadings", "%", _LATER, _OWN, "±"),
     FeatureCard("residual_return_1s", "return less factor part", "%", _LATER, _OWN, "±"),
     FeatureCard("corr_5m", "EWMA correlation with the factor", "1", _LATER, _OWN, "±"),
-    FeatureCard("sentiment", "sum of scores, half-life 5 min; undefined without a source", "1", "(-inf, inf)", _OWN, "±"),
-    FeatureCard("news_surge", "5 min item count / same time of day", "1", "undefined: needs trailing sessions", _OWN, "+"),
+    FeatureCard("sentiment", "sum of scores, each halved every 5 min", "1", "(-inf, inf); undefined without a source", _OWN, "±"),
+    FeatureCard(
+        "news_surge",
+        "5 min item count / its median at this time of day in the last 5 to 20 sessions",
+        "1",
+        "[0, inf); undefined before 5 sessions",
+        _OWN,
+        "+",
+    ),
     FeatureCard("mid_price", "(bid + ask) / 2; never a model input", "price", "(-inf, inf)", _OWN),
     FeatureCard("microprice_dev_bps", "spread x (imbalance_l1 - 1/2) / mid x 1e4", "bps", "(-inf, inf)", _OWN, "±"),
     FeatureCard("jump_share_10s", "as jump_share_1m, 10 s", "1", "[0, 1]", _BNS, "+"),
@@ -86,6 +101,19 @@ _CARDS: Final = (
     FeatureCard("tod_sin", "sin(2 pi seconds of the UTC day / 86400)", "1", "[-1, 1]", _OWN),
     FeatureCard("tod_cos", "cos(2 pi seconds of the UTC day / 86400)", "1", "[-1, 1]", _OWN),
     FeatureCard("minutes_to_close", "minutes to the end of the phase", "min", "[0, inf)", _OWN),
+    FeatureCard("recovery_censored", "1 where recovery_half_life_s is a shock that was not half back in 60 s", "1", "{0, 1}", _OWN, "+"),
+    FeatureCard("side_inferred_10s", "share of traded size, 10 s, whose aggressor the tick rule inferred", "1", "[0, 1]", _OWN),
+    FeatureCard(
+        "vpin",
+        "mean |buy - sell| / size of 50 buckets of daily volume / 50; a baseline, never a champion's input",
+        "1",
+        "[0, 1]; undefined without adv",
+        _ELO,
+        "+",
+    ),
+    FeatureCard("beta_5m", "EWMA beta with the factor", "1", _LATER, _OWN, "±"),
+    FeatureCard("leader_return", "leader's return at the lag of the cross-correlation peak", "%", _LATER, _OWN, "±"),
+    FeatureCard("vix_ratio", "VIX9D / VIX or VIX / VIX3M, from its publication on", "1", "undefined: needs options", _OWN, "+"),
 )
 
 REGISTRY: Final[dict[str, FeatureCard]] = {card.name: card for card in _CARDS}

@@ -91,11 +91,13 @@ def test_volatility_columns_equal_their_plain_twins(rows: Features) -> None:
 
 
 def test_depth_baseline_is_the_median_of_seconds_that_ended_ten_seconds_ago(rows: Features) -> None:
-    depth = rows.column("depth_bid")
-    i = 1_299
-    seconds = depth[9::10]
-    base = np.sort(seconds[: (i + 1) // 10 - 10][-300:])
-    assert rows.column("depth_ratio_bid")[i] == pytest.approx(depth[i] / base[(len(base) - 1) // 2], rel=1e-12)
+    depth, ts = rows.column("depth_bid"), rows.ts_recv
+    for i in (900, 1_299, len(rows) - 1):
+        sampled = (ts % _SECOND == 0) & (ts > ts[i] // _SECOND * _SECOND - 310 * _SECOND) & (ts <= ts[i] // _SECOND * _SECOND - 10 * _SECOND)
+        base = np.sort(depth[sampled])
+        assert len(base) >= 60
+        assert rows.column("depth_ratio_bid")[i] == pytest.approx(depth[i] / base[(len(base) - 1) // 2], rel=1e-12)
+        assert rows.column("depth_rel_bid")[i] == pytest.approx(np.log(depth[i] / base[(len(base) - 1) // 2]), rel=1e-9)
 
 
 def test_rows_do_not_depend_on_how_events_are_cut(day: simulation.Day, rows: Features, config: Config) -> None:
