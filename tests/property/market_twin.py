@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -158,7 +159,7 @@ class Twin:
         """Time-weighted spread over (begin, ts] in 1e-9, the one at ``ts`` where no time passed with two sides."""
         area = held = 0
         marks = [begin, *(int(t) for t in self.end_ts if begin < t <= ts), ts]
-        for a, b in zip(marks, marks[1:], strict=False):
+        for a, b in pairwise(marks):
             bids, asks = self.book(a)
             if bids and asks:
                 area += (next(iter(asks)) - next(iter(bids))) * (b - a)

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tests.property.market_twin import GRID, INSTRUMENT, NS, START, TICK, Twin, random_flow
 
 from pretrade import features
 from pretrade.domain import Config, EventKind, Side
 from pretrade.features import NAMES, Features
-from tests.property.market_twin import GRID, INSTRUMENT, NS, START, TICK, Twin, random_flow
 
 _FLOWS = settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 _SEEDS = st.integers(0, 2**32)
@@ -166,15 +166,14 @@ def test_every_column_equals_its_recount_after_the_longest_windows_are_full(conf
 def test_rows_between_grid_points_have_windows_that_end_at_their_own_instant(config: Config, seed: int) -> None:
     events = random_flow(seed, seconds=25, rate=80.0)
     twin = Twin(events)
-    on = _engine(config)
     grid = np.arange(START + GRID, START + 26 * NS, GRID)
     rng = np.random.default_rng(seed)
     for at in np.sort(rng.choice(np.arange(1_200, len(events)), 8, replace=False)).tolist():
-        done = 0 if at is None else at
+        done = at
         on = _engine(config)
         on.push(events[: done + 1])
         ts = int(events["ts_recv"][done])
-        if done + 1 < len(events) and events["ts_recv"][done + 1] == ts or ts % GRID == 0 or twin.mid(ts) is None:
+        if (events["ts_recv"][done + 1 :] == ts).any() or ts % GRID == 0 or twin.mid(ts) is None:
             continue
         row = on.row_now(INSTRUMENT, ts)
         assert row.rows["kind"].tolist() == [1]
@@ -187,8 +186,8 @@ def test_rows_between_grid_points_have_windows_that_end_at_their_own_instant(con
 
 
 @_FLOWS
-@given(_SEEDS, st.lists(st.floats(0, 1), max_size=40), st.booleans())
-def test_stream_equals_batch_however_events_are_cut_saved_and_asked_between(config: Config, seed: int, cuts: list[float], restart: bool) -> None:
+@given(seed=_SEEDS, cuts=st.lists(st.floats(0, 1), max_size=40), restart=st.booleans())
+def test_stream_equals_batch_however_events_are_cut_saved_and_asked_between(config: Config, seed: int, cuts: list[float], *, restart: bool) -> None:
     events = random_flow(seed, seconds=40, rate=40.0)
     whole = features.compute(events, config)
     on = _engine(config)
@@ -239,7 +238,12 @@ def test_quotes_records_equal_a_recount(config: Config) -> None:
             continue
         ts, q = int(rows.ts_recv[i]), rows.quotes[i]
         bids, asks = twin.book(ts)
-        assert [q["bid_price"], q["ask_price"], q["bid_size"], q["ask_size"]] == [*list(bids)[:1], *list(asks)[:1], *list(bids.values())[:1], *list(asks.values())[:1]]
+        assert [q["bid_price"], q["ask_price"], q["bid_size"], q["ask_size"]] == [
+            *list(bids)[:1],
+            *list(asks)[:1],
+            *list(bids.values())[:1],
+            *list(asks.values())[:1],
+        ]
         recent: Any = np.sort(mids[i - 49 : i + 1])
         assert (q["slow_reference"], q["velocity_low"], q["velocity_high"]) == (recent[24], recent[0], recent[-1])
         assert q["mid_10s"] == mids[i - 100]

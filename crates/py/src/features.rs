@@ -153,6 +153,22 @@ fn bench_book(py: Python<'_>, events: PyReadonlyArray1<'_, u8>, rounds: usize) -
     Ok(py.detach(|| std::iter::repeat_with(round).take(rounds).collect()))
 }
 
+/// Applies events to a bare book `rounds` times; mean processor seconds per event.
+#[pyfunction]
+fn time_book(py: Python<'_>, events: &[u8], rounds: u32) -> PyResult<f64> {
+    let mut all = Vec::new();
+    each_event(events, |e| all.push(*e))?;
+    let run = || {
+        for _ in 0..rounds {
+            let mut book = pretrade_book::Book::default();
+            all.iter().for_each(|e| {
+                std::hint::black_box(book.apply(e));
+            });
+        }
+    };
+    Ok(py.detach(|| timed(run)) / (f64::from(rounds) * all.len().max(1) as f64))
+}
+
 /// Runs events through a copy of `engine` as it stands, `rounds` times; processor seconds per event of each round.
 #[pyfunction]
 fn bench_features(py: Python<'_>, engine: PyRef<'_, Engine>, events: PyReadonlyArray1<'_, u8>, rounds: usize) -> PyResult<Vec<f64>> {
@@ -179,6 +195,7 @@ pub(crate) fn fill(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<Engine>()?;
     m.add_function(wrap_pyfunction!(bench_book, m)?)?;
     m.add_function(wrap_pyfunction!(bench_features, m)?)?;
+    m.add_function(wrap_pyfunction!(time_book, m)?)?;
     m.add("NAMES", NAMES.to_vec())?;
     let row = PyDict::new(py);
     row.set_item("names", vec!["ts_recv", "ts_event", "valid", "instrument_id", "phase", "feed_state", "levels", "kind", "values"])?;
