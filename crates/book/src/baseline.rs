@@ -91,10 +91,10 @@ impl TimeOfDay {
         });
     }
 
-    /// The baseline; `None` before five earlier sessions reached this time of day.
+    /// The baseline at `ts`; `None` before five earlier sessions reached this time of day, or without a sample in this bucket yet.
     #[must_use]
-    pub fn get(&self) -> Option<i64> {
-        self.now
+    pub fn get(&self, ts: i64) -> Option<i64> {
+        self.now.filter(|_| ts.div_euclid(BUCKET_NS) == self.bucket)
     }
 }
 
@@ -126,9 +126,12 @@ mod tests {
         let mut t = TimeOfDay::default();
         for day in 0..6 {
             for second in 0..900 {
-                t.sample(day * DAY_NS + second * SECOND, 100 + day);
-                assert_eq!(t.get(), (day == 5).then_some(102));
+                let ts = day * DAY_NS + second * SECOND;
+                t.sample(ts, 100 + day);
+                assert_eq!(t.get(ts), (day == 5).then_some(102));
             }
         }
+        let end = 5 * DAY_NS + 899 * SECOND;
+        assert_eq!((t.get(end), t.get(end + SECOND)), (Some(102), None), "another bucket's baseline is no baseline");
     }
 }

@@ -47,12 +47,6 @@ impl FeatureEngine {
         }
     }
 
-    /// A copy of this engine as it stands, rows not yet taken left out.
-    #[must_use]
-    pub fn fork(&self) -> Self {
-        Self { instruments: self.instruments.clone(), places: self.places.clone(), rows: Vec::new(), quote_rows: Vec::new(), ..*self }
-    }
-
     /// Takes one event; grid rows before it are closed first. An event older than its predecessor is taken at the present.
     pub fn push(&mut self, event: &Event) {
         if event.ts_recv > self.next_grid {
@@ -87,7 +81,7 @@ impl FeatureEngine {
         }
     }
 
-    /// Closes every grid row up to and including `ts`: no record with an earlier receive time will come.
+    /// Closes every grid row up to and including `ts`: no record with this or an earlier receive time will come.
     pub fn close(&mut self, ts: i64) {
         while self.next_grid != i64::MIN && self.next_grid <= ts {
             self.close_grid();
@@ -137,14 +131,23 @@ impl FeatureEngine {
         self.places.get(&instrument_id).map(|place| &self.instruments[*place])
     }
 
+    /// Hash (FNV-1a) of all an engine is built from.
+    fn fingerprint(&self) -> u64 {
+        let s = &self.snapshot;
+        let mut words = vec![s.interval_ns, s.depth_levels as i64, s.stale_after_ns, s.depth_window_ticks];
+        for spec in self.instruments.iter().map(|i| &i.spec) {
+            words.extend([i64::from(spec.instrument_id), spec.tick_size, spec.adv, spec.phases.len() as i64]);
+            words.extend(spec.phases.iter().flat_map(|(start, end, phase)| [*start, *end, i64::from(*phase)]));
+        }
+        words.iter().flat_map(|w| w.to_le_bytes()).fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
+    }
+
     /// Everything the rows to come depend on, as bytes; rows not yet taken are not part of it.
     #[must_use]
     pub fn state(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        for word in [MAGIC, VERSION, COUNT as u32] {
-            word.write(&mut out);
-        }
-        self.instruments.iter().map(Instrument::id).collect::<Vec<_>>().write(&mut out);
+        [MAGIC, VERSION, COUNT as u32].write(&mut out);
+        self.fingerprint().write(&mut out);
         self.next_grid.write(&mut out);
         self.now.write(&mut out);
         self.foreign_events.write(&mut out);
@@ -152,7 +155,8 @@ impl FeatureEngine {
         out
     }
 
-    /// Goes on from saved state; the engine must have been built for the same instruments, calendars and settings.
+    /// Goes on from saved state; the engine must have been built for the same instruments, calendars and settings, which is checked.
+    /// The bytes are trusted beyond their shape: who stores them sees to a checksum.
     ///
     /// # Errors
     /// Where the bytes are not the state of such an engine; this engine is then unchanged.
@@ -162,9 +166,9 @@ impl FeatureEngine {
         if head != [MAGIC, VERSION, COUNT as u32] {
             return Err(StateError(format!("its head is {head:?}; it must be {:?}", [MAGIC, VERSION, COUNT as u32])));
         }
-        let ids: Vec<u32> = fresh(&mut from)?;
-        if !ids.iter().eq(self.instruments.iter().map(|i| &i.spec.instrument_id)) {
-            return Err(StateError(format!("it holds instruments {ids:?}, not this engine's")));
+        let built_for: u64 = fresh(&mut from)?;
+        if built_for != self.fingerprint() {
+            return Err(StateError("it was saved under other instruments, calendars or snapshot settings".into()));
         }
         let [next_grid, now]: [i64; 2] = fresh(&mut from)?;
         let foreign_events = fresh(&mut from)?;
@@ -175,5 +179,56 @@ impl FeatureEngine {
         }
         (self.instruments, self.next_grid, self.now, self.foreign_events) = (instruments, next_grid, now, foreign_events);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pretrade_records::{EventFlags, Side};
+
+    const SECOND: i64 = 1_000_000_000;
+
+    fn engine(depth_levels: usize) -> FeatureEngine {
+        let spec = InstrumentSpec { instrument_id: 7, tick_size: 1, adv: 0, phases: vec![(0, i64::MAX, 3)] };
+        let snapshot = SnapshotSpec { interval_ns: SECOND / 10, depth_levels, stale_after_ns: 5 * SECOND, depth_window_ticks: 10 };
+        FeatureEngine::new(vec![spec], snapshot, false)
+    }
+
+    fn event(ts: i64, kind: EventKind, side: Side, order_id: u64, price: i64, size: i64) -> Event {
+        let flags = EventFlags::LAST;
+        Event { ts_recv: ts, ts_event: ts, kind: kind as u8, side: side as u8, order_id, price, size, flags, instrument_id: 7, ..Event::default() }
+    }
+
+    #[test]
+    fn asking_between_two_records_of_one_instant_changes_no_row_to_come() {
+        let t = 10 * SECOND + 3;
+        let events = [
+            event(t - 5, EventKind::Add, Side::Bid, 1, 100, 50),
+            event(t - 4, EventKind::Add, Side::Bid, 2, 99, 50),
+            event(t - 3, EventKind::Add, Side::Ask, 3, 102, 50),
+            event(t, EventKind::Trade, Side::Ask, 0, 100, 50),
+            event(t + 1, EventKind::Execute, Side::Bid, 1, 100, 50),
+            event(t + SECOND, EventKind::Add, Side::Ask, 4, 103, 5),
+            event(t + SECOND, EventKind::Add, Side::Bid, 5, 98, 30),
+        ];
+        let (mut asked, mut unasked) = (engine(10), engine(10));
+        for e in &events {
+            asked.push(e);
+            unasked.push(e);
+            assert!(asked.row_now(7, e.ts_recv).is_some());
+        }
+        asked.close(t + 2 * SECOND);
+        unasked.close(t + 2 * SECOND);
+        assert_eq!(asked.state(), unasked.state());
+    }
+
+    #[test]
+    fn state_is_refused_by_an_engine_of_other_settings() {
+        let mut saved = engine(10);
+        saved.push(&event(SECOND, EventKind::Add, Side::Bid, 1, 100, 50));
+        let state = saved.state();
+        assert!(engine(10).restore(&state).is_ok());
+        assert!(engine(5).restore(&state).is_err());
     }
 }

@@ -392,7 +392,8 @@ impl Instrument {
             return None;
         }
         self.integrate_spread(ts);
-        self.recover(ts);
+        // Another record of this very instant may follow; what its depth decides is left to it, or asking would change rows to come.
+        self.recover(ts - 1);
         self.news.advance(ts, false);
         Some(self.row(ts, phase, 1))
     }

@@ -49,8 +49,8 @@ impl News {
 
     /// Items of five minutes over what is usual at this time of day.
     #[must_use]
-    pub fn surge(&self) -> Option<f64> {
-        self.usual.get().filter(|u| *u > 0).map(|u| self.count as f64 / u as f64)
+    pub fn surge(&self, ts: i64) -> Option<f64> {
+        self.usual.get(ts).filter(|u| *u > 0).map(|u| self.count as f64 / u as f64)
     }
 }
 

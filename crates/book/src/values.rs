@@ -65,7 +65,7 @@ impl Instrument {
             values: [0.0; COUNT],
         };
         if self.is_sound() {
-            self.book_values(&mut row);
+            self.book_values(&mut row, ts);
             self.touch_values(&mut row);
             self.flow_values(&mut row, ts);
             self.return_values(&mut row, kind != 0);
@@ -74,7 +74,7 @@ impl Instrument {
         row
     }
 
-    fn book_values(&self, row: &mut Row) {
+    fn book_values(&self, row: &mut Row, ts: i64) {
         let mid = self.twice_mid();
         let sides = [self.book.bids(), self.book.asks()].map(|l| Profile::of(l, self.snapshot.depth_levels, mid, self.spec.tick_size));
         let [b, a] = sides;
@@ -95,7 +95,7 @@ impl Instrument {
                 row.set([Feature::DepthRatioBid, Feature::DepthRatioAsk][side], depth / base as f64);
                 row.set([Feature::DepthRelBid, Feature::DepthRelAsk][side], relative(base));
             }
-            let usual = self.usual_depth[side].get().filter(|u| *u > 0);
+            let usual = self.usual_depth[side].get(ts).filter(|u| *u > 0);
             row.set_some([Feature::DepthRelBidTod, Feature::DepthRelAskTod][side], usual.map(relative));
         }
     }
@@ -176,6 +176,6 @@ impl Instrument {
         row.set(Feature::TodCos, angle.cos());
         row.set_some(Feature::MinutesToClose, self.phase_end().map(|end| (end - ts) as f64 / 60e9));
         row.set_some(Feature::Sentiment, self.news.sentiment(ts));
-        row.set_some(Feature::NewsSurge, self.news.surge());
+        row.set_some(Feature::NewsSurge, self.news.surge(ts));
     }
 }

@@ -126,75 +126,28 @@ impl Engine {
     }
 }
 
-/// Seconds of processor time a run takes; wall time where the kernel keeps no scheduler statistics.
-fn timed(run: impl FnOnce()) -> f64 {
-    let on_cpu = || std::fs::read_to_string("/proc/thread-self/schedstat").ok()?.split(' ').next()?.parse::<f64>().ok();
-    let (begun, cpu) = (std::time::Instant::now(), on_cpu());
-    run();
-    match (cpu, on_cpu()) {
-        (Some(a), Some(b)) if b > a => (b - a) / 1e9,
-        _ => begun.elapsed().as_secs_f64(),
-    }
-}
-
-/// Applies events to a bare book `rounds` times; processor seconds per event of each round (for the benchmark).
-#[pyfunction]
-fn bench_book(py: Python<'_>, events: PyReadonlyArray1<'_, u8>, rounds: usize) -> PyResult<Vec<f64>> {
-    let mut all = Vec::new();
-    each_event(events.as_slice()?, |e| all.push(*e))?;
-    let round = || {
-        timed(|| {
-            let mut book = pretrade_book::Book::default();
-            all.iter().for_each(|e| {
-                std::hint::black_box(book.apply(e));
-            });
-        }) / all.len().max(1) as f64
-    };
-    Ok(py.detach(|| std::iter::repeat_with(round).take(rounds).collect()))
-}
-
-/// Applies events to a bare book `rounds` times; mean processor seconds per event.
+/// Applies events to a bare book `rounds` times; returns seconds per event (for the benchmark).
 #[pyfunction]
 fn time_book(py: Python<'_>, events: &[u8], rounds: u32) -> PyResult<f64> {
     let mut all = Vec::new();
     each_event(events, |e| all.push(*e))?;
-    let run = || {
+    Ok(py.detach(|| {
+        let begun = std::time::Instant::now();
         for _ in 0..rounds {
             let mut book = pretrade_book::Book::default();
-            all.iter().for_each(|e| {
+            for e in &all {
                 std::hint::black_box(book.apply(e));
-            });
-        }
-    };
-    Ok(py.detach(|| timed(run)) / (f64::from(rounds) * all.len().max(1) as f64))
-}
-
-/// Runs events through a copy of `engine` as it stands, `rounds` times; processor seconds per event of each round.
-#[pyfunction]
-fn bench_features(py: Python<'_>, engine: PyRef<'_, Engine>, events: PyReadonlyArray1<'_, u8>, rounds: usize) -> PyResult<Vec<f64>> {
-    let mut all = Vec::new();
-    each_event(events.as_slice()?, |e| all.push(*e))?;
-    let kernel = &engine.engine;
-    let round = || {
-        let mut copy = kernel.fork();
-        timed(|| {
-            for chunk in all.chunks(65_536) {
-                chunk.iter().for_each(|e| copy.push(e));
-                std::hint::black_box(&copy.rows);
-                copy.rows.clear();
-                copy.quote_rows.clear();
             }
-        }) / all.len().max(1) as f64
-    };
-    Ok(py.detach(|| std::iter::repeat_with(round).take(rounds).collect()))
+            std::hint::black_box(&book);
+        }
+        begun.elapsed().as_secs_f64() / (f64::from(rounds) * all.len().max(1) as f64)
+    }))
 }
 
 /// Fills the submodule.
 pub(crate) fn fill(m: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = m.py();
     m.add_class::<Engine>()?;
-    m.add_function(wrap_pyfunction!(bench_book, m)?)?;
-    m.add_function(wrap_pyfunction!(bench_features, m)?)?;
     m.add_function(wrap_pyfunction!(time_book, m)?)?;
     m.add("NAMES", NAMES.to_vec())?;
     let row = PyDict::new(py);

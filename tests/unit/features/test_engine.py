@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -152,3 +153,18 @@ def test_calm_leaves_out_five_minutes_around_one_sided_thinning(config: Config) 
 def test_wrong_dtype_is_refused(config: Config) -> None:
     with pytest.raises(FeatureInputError, match="EVENT_DTYPE"):
         features.engine(config, config.instruments).push(np.zeros(3))
+
+
+def test_state_saved_under_other_settings_is_refused_and_leaves_the_engine_as_it_was(day: simulation.Day, config: Config) -> None:
+    on = features.engine(config, (config.instrument("ES"),))
+    on.push(day.events[:5_000])
+    state = on.state()
+    deeper = replace(config, snapshot=replace(config.snapshot, depth_levels=5))
+    other = features.engine(deeper, (deeper.instrument("ES"),))
+    with pytest.raises(FeatureInputError, match="other instruments, calendars or snapshot settings"):
+        other.restore(state)
+    assert other.state() == b""
+    for cut in (state[:5], state[:-1], state + b"\0"):
+        with pytest.raises(FeatureInputError, match="saved engine state"):
+            on.restore(cut)
+    assert on.state() == state
