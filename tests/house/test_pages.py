@@ -49,9 +49,10 @@ def test_links_between_pages_lead_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
-def test_decisions_are_numbered_without_a_gap_and_fit_a_page() -> None:
+def test_decisions_have_a_number_each_and_fit_a_page() -> None:
     pages = sorted((ROOT / "docs/decisions").glob("*.md"))
-    assert [int(p.name[:4]) for p in pages] == list(range(1, len(pages) + 1))
+    numbers = [int(p.name[:4]) for p in pages]
+    assert len(set(numbers)) == len(numbers), "two decisions share a number"
     for page in pages:
         text = page.read_text()
         assert "**Decision.**" in text, page.name
