@@ -92,8 +92,23 @@ impl Gate {
             return;
         };
         *out = self.accept(order, instrument, &seen, now_mono, now_utc);
+        if !self.record_decision(order, instrument, out, &seen, RecordKind::Decision) {
+            if seen.passed_as == passed_as::NEW_RISK {
+                *out = self.take_back(order, instrument, &seen, now_mono, now_utc);
+                return;
+            }
+            self.end_journal();
+        }
         self.apply_at(order, [i, a, strategy], seen.fingerprint, now_mono, false);
-        self.record_decision(order, instrument, out, &seen, RecordKind::Decision);
+    }
+
+    /// The journal stopped between the check and the record: an unrecorded order is not sent (I1, control 44).
+    #[cold]
+    #[inline(never)]
+    fn take_back(&mut self, order: &Order, instrument: Option<usize>, seen: &Seen, now_mono: i64, now_utc: i64) -> Decision {
+        self.counters.accepted -= 1;
+        let refused = Err(Breach::plain(44, ReasonCode::AuditUnavailable));
+        self.conclude_no(order, instrument, refused, seen, now_mono, now_utc)
     }
 
     /// Asks for every line the checks will read.
@@ -148,7 +163,7 @@ impl Gate {
         seen: &mut Seen,
     ) -> Result<Option<Breach>, Breach> {
         let generation = self.controls.generation();
-        if generation == 0 {
+        if generation == 0 || self.is_controls_lost {
             return Err(Breach::plain(0, ReasonCode::ControlsUnavailable));
         }
         if self.firm.generation != generation {
@@ -349,7 +364,9 @@ impl Gate {
         }
         let decision = self.accept(order, instrument, &seen, now_mono, now_utc);
         self.apply_cancel(order);
-        self.record_decision(order, instrument, &decision, &seen, RecordKind::Decision);
+        if !self.record_decision(order, instrument, &decision, &seen, RecordKind::Decision) {
+            self.end_journal();
+        }
         *out = decision;
     }
 
@@ -389,7 +406,11 @@ impl Gate {
         if !is_repeated {
             self.keep_id(order);
         }
-        self.record_decision(order, instrument, &decision, seen, if is_repeated { RecordKind::Order } else { RecordKind::Decision });
+        let is_recorded =
+            self.record_decision(order, instrument, &decision, seen, if is_repeated { RecordKind::Order } else { RecordKind::Decision });
+        if !is_recorded && code == Verdict::Hold {
+            self.end_journal();
+        }
         if let Some(breach) = breach {
             self.count_refusal(&breach);
         }
@@ -446,9 +467,9 @@ impl Gate {
     }
 
     #[inline(always)]
-    fn record_decision(&mut self, order: &Order, instrument: Option<usize>, decision: &Decision, seen: &Seen, kind: RecordKind) {
+    fn record_decision(&mut self, order: &Order, instrument: Option<usize>, decision: &Decision, seen: &Seen, kind: RecordKind) -> bool {
         if self.journal.is_none() {
-            return;
+            return true;
         }
         let mut entry = DecisionEntry {
             decision: *decision,
@@ -470,7 +491,7 @@ impl Gate {
             (entry.bid_price, entry.ask_price) = (bounds.sell.opposite_touch, bounds.buy.opposite_touch);
             (entry.reference, entry.collar, entry.phase, entry.feed_state) = (side.reference, side.collar, bounds.phase, bounds.feed_state);
         }
-        self.record_entry(kind, &entry);
+        self.record_entry(kind, &entry)
     }
 
     #[cold]
@@ -490,7 +511,7 @@ impl Gate {
         };
         self.counters.decisions += 1;
         let decision = self.describe(order, None, verdict, breach, &Seen::default(), now_mono, now_utc);
-        self.record_decision(order, None, &decision, &Seen::default(), RecordKind::Decision);
+        let _ = self.record_decision(order, None, &decision, &Seen::default(), RecordKind::Decision);
         *out = decision;
     }
 }

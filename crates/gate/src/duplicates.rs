@@ -79,6 +79,11 @@ impl Duplicates {
         seen.filled as usize == self.count && now_mono.saturating_sub(seen.times[seen.next as usize]) < self.window_ns
     }
 
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.seen.iter_mut().for_each(|s| *s = Seen::default());
+    }
+
     /// Remembers an accepted order.
     #[inline(always)]
     pub fn remember(&mut self, fingerprint: u64, now_mono: i64) {

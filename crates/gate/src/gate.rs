@@ -116,6 +116,8 @@ pub struct Gate {
     pub(crate) kill_word: u64,
     pub(crate) counters: Counters,
     pub(crate) is_poisoned: bool,
+    /// The `controls` table lost its name: whoever arms a kill now does not reach this mapping (stage 3).
+    pub(crate) is_controls_lost: bool,
     pub(crate) panic_planted: bool,
 }
 
@@ -191,6 +193,7 @@ impl Gate {
             kill_word: 0,
             counters: Counters::default(),
             is_poisoned: false,
+            is_controls_lost: false,
             panic_planted: false,
             options,
             files,

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the gate writes into its journal, and the fold that rebuilds its state from it (`records` section 4).
 use crate::gate::{Gate, GateError};
-use crate::merge::{Version, has_model, sound_values};
+use crate::merge::{Version, has_model, sound_values, tightest};
+use crate::rate::Bucket;
 use crate::stage::Stage;
 use crate::venue::VenueMessage;
 use bytemuck::{Pod, Zeroable};
 use pretrade_journal::{GateJournal, GateJournalReader, GateJournalRecord, JournalError, RecordKind};
+use pretrade_records::limits::flags;
 use pretrade_records::{Decision, LimitsRecord, Order, Verdict};
+use pretrade_shm::clock::ClockDomain;
 
 /// One decision with what it read: order and decision in one record, since both are known together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
@@ -119,6 +122,8 @@ impl Transition {
     pub const KILL: u8 = 3;
     /// The gate was poisoned by a caught panic.
     pub const POISON: u8 = 4;
+    /// The journal before was not whole: no position is known until it is told again.
+    pub const POSITIONS_UNKNOWN: u8 = 5;
 
     /// Latches now in force, 0 where none.
     #[must_use]
@@ -141,24 +146,33 @@ impl Transition {
 }
 
 impl Gate {
-    /// Writes a record; counts it when the journal cannot take it.
+    /// Writes a record of something that changes the gate's state; when the journal cannot take it, the journal ends there.
     #[inline(always)]
     pub(crate) fn record(&mut self, kind: RecordKind, payload: &[u64], now_mono: i64, now_utc: i64) {
         if let Some(journal) = &mut self.journal
             && journal.append(kind, now_mono, now_utc, payload).is_none()
         {
+            journal.give_up();
             self.counters.unrecorded += 1;
         }
     }
 
-    /// Writes the record of a decision.
-    #[inline(always)]
-    pub(crate) fn record_entry(&mut self, kind: RecordKind, entry: &DecisionEntry) {
-        if let Some(journal) = &mut self.journal
-            && journal.append_full(kind, entry.decision.mono_decision, entry.decision.ts_decision, &entry.words()).is_none()
-        {
-            self.counters.unrecorded += 1;
+    /// What was just decided changed the state and is not recorded.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn end_journal(&self) {
+        if let Some(journal) = &self.journal {
+            journal.give_up();
         }
+    }
+
+    /// Writes the record of a decision; `false` when the journal cannot take it.
+    #[inline(always)]
+    pub(crate) fn record_entry(&mut self, kind: RecordKind, entry: &DecisionEntry) -> bool {
+        let Some(journal) = &mut self.journal else { return true };
+        let is_recorded = journal.append_full(kind, entry.decision.mono_decision, entry.decision.ts_decision, &entry.words()).is_some();
+        self.counters.unrecorded += u64::from(!is_recorded);
+        is_recorded
     }
 
     pub(crate) fn record_transition(&mut self, transition: Transition, now_mono: i64, now_utc: i64) {
@@ -178,24 +192,61 @@ impl Gate {
         }
     }
 
-    /// Folds the journal of an earlier life, then opens it for writing.
+    /// Folds the journal of an earlier life, then opens it for writing. Where that life could not record everything, or what
+    /// the ring held is lost, no position is known until the venue's side says it (`controls` 1, `pos`).
     pub(crate) fn rebuild(&mut self, past: Result<GateJournalReader, JournalError>) -> Result<(), GateError> {
         let Some(options) = self.files.journal.clone() else { return Ok(()) };
+        let own = domain_words(&options.clock_domain);
         match past {
             Ok(mut reader) => {
-                let mut records = Vec::new();
+                let (mut records, mut domain) = (Vec::new(), own);
                 while reader.read(&mut records, 4096)? > 0 {
                     for record in records.drain(..) {
+                        if record.kind() == Some(RecordKind::Start) && [record.payload[1], record.payload[2]] != domain {
+                            domain = [record.payload[1], record.payload[2]];
+                            self.forget_monotonic();
+                        }
                         self.fold(&record)?;
                     }
+                }
+                if domain != own {
+                    self.forget_monotonic();
                 }
             }
             Err(e) if e.kind == pretrade_journal::error::JournalErrorKind::Absent => {}
             Err(e) => return Err(e.into()),
         }
-        self.journal = Some(GateJournal::open(&options)?);
-        self.record(RecordKind::Start, &[u64::from(std::process::id())], 0, 0);
+        let journal = GateJournal::open(&options)?;
+        let is_whole = journal.is_whole();
+        self.journal = Some(journal);
+        self.record(RecordKind::Start, &[u64::from(std::process::id()), own[0], own[1]], 0, 0);
+        if !is_whole {
+            self.forget_positions();
+            self.record_transition(Transition::whole(Transition::POSITIONS_UNKNOWN, 1), 0, 0);
+        }
         Ok(())
+    }
+
+    /// Monotonic stamps of another boot mean nothing here: buckets are full, windows empty, stages not yet observed.
+    fn forget_monotonic(&mut self) {
+        for (cold, instrument) in self.cold.iter_mut().zip(self.instruments.iter_mut()) {
+            (instrument.bucket_new, instrument.bucket_replace) = (Bucket::default(), Bucket::default());
+            (instrument.stage, instrument.cause, cold.stage) = (1, 0, Stage::default());
+            if cold.last_good.is_some() {
+                cold.ramp.rest(cold.in_force);
+            }
+        }
+        for ledger in self.accounts.iter_mut().chain(self.strategies.iter_mut()).chain(std::iter::once(&mut *self.firm)) {
+            (ledger.bucket_new, ledger.bucket_replace) = (Bucket::default(), Bucket::default());
+        }
+        self.duplicates.clear();
+    }
+
+    /// What a broken journal leaves is a guess, and a guess is no position.
+    fn forget_positions(&mut self) {
+        for cell in self.cells.iter_mut() {
+            cell.is_known = 0;
+        }
     }
 
     /// Takes one record of the past into the state.
@@ -206,7 +257,7 @@ impl Gate {
                 let message: VenueMessage = record.payload_as();
                 self.apply_venue(&message);
             }
-            Some(RecordKind::Limits) => self.fold_limits(&record.payload_as()),
+            Some(RecordKind::Limits) => self.fold_limits(&record.payload_as(), record.mono),
             Some(RecordKind::Control) => self.fold_transition(&record.payload_as()),
             _ => {}
         }
@@ -240,22 +291,29 @@ impl Gate {
         }
     }
 
-    fn fold_limits(&mut self, record: &LimitsRecord) {
+    /// Follows the limits as the earlier life did, ramp included: a restart is no way round a ramp.
+    fn fold_limits(&mut self, record: &LimitsRecord, mono: i64) {
         let Some(at) = self.instrument_index.get(record.instrument_id) else { return };
         let cold = &mut self.cold[at];
-        if let Some(numbers) = sound_values(record, record.instrument_id, record.epoch, Version::default()) {
-            // A new epoch may count its versions from one again, so only the epoch binds a restarted gate.
-            cold.last_version = Version { epoch: record.epoch, pad: 0, version: record.version };
-            cold.last_good = cold.envelope.map(|e| e.clamp(&numbers));
-            if let Some(values) = cold.last_good {
-                cold.ramp.rest(values);
-            }
-            cold.stage.was_fresh = 1;
-            cold.has_scored |= has_model(record);
+        let Some(numbers) = sound_values(record, record.instrument_id, record.epoch, Version::default()) else { return };
+        // A new epoch may count its versions from one again, so only the epoch binds a restarted gate.
+        cold.last_version = Version { epoch: record.epoch, pad: 0, version: record.version };
+        cold.has_scored |= has_model(record);
+        let Some(envelope) = cold.envelope else { return };
+        let clamped = envelope.clamp(&numbers);
+        if cold.stage.level == 0 && (has_model(record) || record.flags & flags::STATIC != 0) {
+            cold.in_force = cold.ramp.step(&clamped, &envelope.statics, mono, self.options.ramp_ns).0;
+            (cold.last_good, cold.stage.was_fresh) = (Some(cold.in_force), 1);
+        } else {
+            cold.in_force = tightest(&envelope.fallback(cold.last_good.as_ref(), &self.options), &clamped);
+            cold.ramp.rest(cold.in_force);
         }
     }
 
     fn fold_transition(&mut self, transition: &Transition) {
+        if transition.what == Transition::POSITIONS_UNKNOWN {
+            return self.forget_positions();
+        }
         let Some(at) = self.instrument_index.get(transition.instrument_id) else { return };
         let (cold, instrument) = (&mut self.cold[at], &mut self.instruments[at]);
         match transition.what {
@@ -270,6 +328,9 @@ impl Gate {
                     ..Default::default()
                 };
                 (instrument.stage, instrument.cause) = (transition.level, transition.cause);
+                if transition.level > 0 && cold.last_good.is_some() {
+                    cold.ramp.rest(cold.in_force);
+                }
             }
             _ => {}
         }
@@ -280,6 +341,10 @@ impl Gate {
             instrument.flags &= !crate::state::flag::TRIPPED;
         }
     }
+}
+
+fn domain_words(domain: &ClockDomain) -> [u64; 2] {
+    bytemuck::cast(*domain)
 }
 
 #[cfg(test)]

@@ -94,7 +94,7 @@ impl Envelope {
 }
 
 /// One value per parameter.
-fn each(value: impl Fn(Parameter) -> i64) -> Values {
+fn each(mut value: impl FnMut(Parameter) -> i64) -> Values {
     let mut values = [0; PARAMETER_COUNT];
     for &p in Parameter::ALL {
         values[p as usize] = value(p);
@@ -162,18 +162,20 @@ pub fn tightest(a: &Values, b: &Values) -> Values {
     each(|p| p.tighter(a[p as usize], b[p as usize]))
 }
 
-/// Where the limits in force loosened from: the second rate limit of invariant I4, behind calibration's own.
+/// How far the limits in force have loosened: the second rate limit of invariant I4, behind calibration's own.
+///
+/// Each parameter goes its own way: time that one spends waiting is no time that another may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ramp {
     base: Values,
-    mono_base: i64,
+    target: Values,
+    mono_base: [i64; PARAMETER_COUNT],
     is_started: bool,
-    is_resting: bool,
 }
 
 impl Default for Ramp {
     fn default() -> Self {
-        Ramp { base: [0; PARAMETER_COUNT], mono_base: 0, is_started: false, is_resting: false }
+        Ramp { base: [0; PARAMETER_COUNT], target: [0; PARAMETER_COUNT], mono_base: [0; PARAMETER_COUNT], is_started: false }
     }
 }
 
@@ -183,35 +185,56 @@ impl Ramp {
         if !self.is_started {
             self.rest(*target);
         }
-        if self.is_resting && self.base != *target {
-            (self.mono_base, self.is_resting) = (now_mono, false);
+        let values = each(|p| self.step_one(p, target[p as usize], statics[p as usize], now_mono, ramp_ns));
+        (values, values != *target)
+    }
+
+    fn step_one(&mut self, p: Parameter, target: i64, statics: i64, now_mono: i64, ramp_ns: i64) -> i64 {
+        let i = p as usize;
+        if target == self.target[i] && target == self.base[i] {
+            return target;
         }
-        let elapsed = now_mono.saturating_sub(self.mono_base).clamp(0, ramp_ns);
-        let values = each(|p| loosened(p, self.base[p as usize], target[p as usize], statics[p as usize], elapsed, ramp_ns));
-        if values == *target {
-            self.rest(values);
-        } else if Parameter::ALL.iter().any(|&p| p.is_looser(self.base[p as usize], values[p as usize])) {
-            (self.base, self.mono_base) = (values, now_mono);
+        if target != self.target[i] {
+            let old = self.target[i];
+            let here = loosened(p, self.base[i], old, statics, now_mono.saturating_sub(self.mono_base[i]), ramp_ns);
+            let goes_on = here != old && span(p, self.base[i], old, statics) == span(p, self.base[i], target, statics);
+            if !goes_on || !p.is_looser(target, here) {
+                (self.base[i], self.mono_base[i]) = (p.tighter(here, target), now_mono);
+            }
+            self.target[i] = target;
         }
-        (values, !self.is_resting)
+        let value = loosened(p, self.base[i], target, statics, now_mono.saturating_sub(self.mono_base[i]), ramp_ns);
+        if value == target {
+            self.base[i] = target;
+        }
+        value
     }
 
     /// Puts values in force with nothing left to ramp: a first record, or a fallback.
     pub fn rest(&mut self, values: Values) {
-        (self.base, self.is_started, self.is_resting) = (values, true, true);
+        (self.base, self.target, self.is_started) = (values, values, true);
     }
 }
 
-/// `base` moved towards a looser `target` by at most its static value (or the target's) per `ramp_ns`; never past it.
+/// What a parameter may loosen by in a whole ramp; `None` where there is no halfway, and the change waits for its end.
+fn span(p: Parameter, base: i64, target: i64, statics: i64) -> Option<i64> {
+    if is_unbounded(p, target) || is_unbounded(p, base) {
+        return None;
+    }
+    match p.direction() {
+        Direction::SmallerIsTighter if is_unbounded(p, statics) => Some(target.max(1)),
+        Direction::SmallerIsTighter => Some(statics.max(target).max(1)),
+        Direction::BiggerIsTighter => Some(base.saturating_sub(target).max(1)),
+    }
+}
+
+/// `base` moved towards a looser `target` by its span per `ramp_ns`; never past it.
 fn loosened(p: Parameter, base: i64, target: i64, statics: i64, elapsed: i64, ramp_ns: i64) -> i64 {
     if !p.is_looser(target, base) || elapsed >= ramp_ns {
         return target;
     }
-    if is_unbounded(p, target) {
-        return base;
-    }
-    let span = if is_unbounded(p, statics) { target } else { statics.max(target) };
-    let step = i128::from(span.max(1)) * i128::from(elapsed) / i128::from(ramp_ns);
+    let Some(span) = span(p, base, target, statics) else { return base };
+    let step = i128::from(span) * i128::from(elapsed.max(0)) / i128::from(ramp_ns);
     let moved = match p.direction() {
         Direction::SmallerIsTighter => i128::from(base) + step,
         Direction::BiggerIsTighter => i128::from(base) - step,

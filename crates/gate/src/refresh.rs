@@ -8,7 +8,7 @@ use crate::rate::interval;
 use crate::state::{Cold, Ledger, flag};
 use pretrade_records::limits::flags;
 use pretrade_records::parameter::Parameter;
-use pretrade_records::units::{PPM, UNLIMITED};
+use pretrade_records::units::{PPM, UNLIMITED, UNLIMITED_U32};
 use pretrade_records::{LimitsRecord, QuotesRecord};
 use pretrade_shm::controls::{StateWords, row_flags};
 use pretrade_shm::{ControlsRecord, ControlsTable, Level, LimitsTable, ReadOutcome};
@@ -224,6 +224,10 @@ impl Gate {
             is_whole &= read_ledger(&self.controls, ledger, Level::Strategy, PPM);
         }
         is_whole &= read_ledger(&self.controls, &mut self.firm, Level::Firm, share(Level::Firm));
+        // What stops this gateway stops whatever it would send: its own row's words count as the firm's.
+        if let Some(slot) = self.controls.row(Level::Gateway, u32::from(self.files.gateway_id)) {
+            self.firm.flags |= words_flags(self.controls.state(slot));
+        }
         // A row that could not be read is read again at the next order.
         self.firm.generation = if is_whole { generation } else { 0 };
     }
@@ -289,8 +293,9 @@ fn read_ledger(controls: &ControlsTable, ledger: &mut Ledger, level: Level, shar
     ledger.max_order_notional = get(Parameter::MaxOrderNotional);
     ledger.position_max_long = shared(get(Parameter::PositionMaxLong));
     ledger.position_max_short = shared(get(Parameter::PositionMaxShort));
-    ledger.interval_new = interval(get(Parameter::RateNewPerS));
-    ledger.interval_replace = interval(get(Parameter::RateReplacePerS));
+    let rate = |p: Parameter| if get(p) >= i64::from(UNLIMITED_U32) { get(p) } else { shared(get(p)) };
+    ledger.interval_new = interval(rate(Parameter::RateNewPerS));
+    ledger.interval_replace = interval(rate(Parameter::RateReplacePerS));
     let is_bounded = row.open_orders_limit != u32::MAX;
     ledger.open_orders_limit = if is_bounded { shared(i64::from(row.open_orders_limit)) } else { UNLIMITED };
     is_read

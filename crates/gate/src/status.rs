@@ -8,8 +8,9 @@ use pretrade_shm::gate::GateWord;
 use pretrade_shm::{Access, GateRecord, LimitsTable, QuotesTable};
 
 impl Gate {
-    /// Looks at every instrument between orders: stages move, trips latch, ramps run, replaced tables are opened again,
-    /// the status is published. Call it a few times a second.
+    /// Looks at every instrument between orders: stages move, trips latch, ramps run, replaced `limits` and `quotes` are
+    /// opened again, the status is published. A replaced `controls` table is stage 3 until the gate is opened anew: nobody
+    /// can say what was decided in between. Call it a few times a second.
     ///
     /// # Errors
     /// When there is no memory for more client order ids.
@@ -18,6 +19,7 @@ impl Gate {
         if self.is_poisoned {
             return Ok(());
         }
+        self.is_controls_lost |= self.controls.is_detached();
         self.reopen_replaced();
         for at in 0..self.cold.len() {
             self.refresh(at, now_mono, now_utc);
@@ -31,7 +33,7 @@ impl Gate {
     /// A table whose file was replaced is mapped again; while that fails the old one ages into stage 1.
     fn reopen_replaced(&mut self) {
         let domain = self.files.clock_domain;
-        if self.limits.is_retired()
+        if self.limits.is_detached()
             && let Ok(limits) = LimitsTable::open(&self.files.limits, &domain, Access::Read)
         {
             self.limits = limits;
@@ -40,7 +42,7 @@ impl Gate {
                 (i.limits_seq, cold.is_valid, cold.numbers) = (1, false, None);
             }
         }
-        if self.quotes.is_retired()
+        if self.quotes.is_detached()
             && let Ok(quotes) = QuotesTable::open(&self.files.quotes, &domain, Access::Read)
         {
             self.quotes = quotes;
@@ -76,7 +78,7 @@ impl Gate {
 
     pub(crate) fn publish_status(&mut self, now_mono: i64) {
         let strictest = self.instruments.iter().take(self.cold.len()).map(|i| u64::from(i.stage)).max().unwrap_or(0);
-        let stage = if self.controls.generation() == 0 { 3 } else { strictest };
+        let stage = if self.has_controls() { strictest } else { 3 };
         let journal = self.journal.as_mut().map_or((0, 0, 0), |j| (j.head(), j.durable(), u64::from(j.fill_ppm())));
         let c = self.counters;
         for (word, value) in [
@@ -112,10 +114,15 @@ impl Gate {
         Some((cold.trip_sidecar, cold.trip_human))
     }
 
+    /// False in stage 3.
+    pub(crate) fn has_controls(&self) -> bool {
+        self.controls.generation() != 0 && !self.is_controls_lost
+    }
+
     /// Stage in force for an instrument.
     #[must_use]
     pub fn stage(&self, instrument_id: u32) -> Option<u8> {
-        if self.controls.generation() == 0 {
+        if !self.has_controls() {
             return Some(3);
         }
         Some(self.instruments[self.instrument_index.get(instrument_id)?].stage)

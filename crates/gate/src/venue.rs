@@ -79,9 +79,17 @@ impl Gate {
         let Some(order) = self.find_order(id, m.session_id) else {
             return kind == VenueKind::Filled && self.fill_unknown(m);
         };
+        if !self.is_about(m, &order) {
+            // Another order of the same number, of another session or gateway: whose fill it is nobody can say.
+            return kind == VenueKind::Filled && self.fill_unknown(m);
+        }
+        let is_alias = order.client_order_id != id;
         match kind {
             VenueKind::Acknowledged | VenueKind::Position => {}
             VenueKind::Filled => self.fill(order, m.quantity.max(0)),
+            // The id of a replace that is still pending: the replace is gone, the order it was to change lives on.
+            VenueKind::Rejected if is_alias => self.refuse_replace(order),
+            VenueKind::Cancelled if is_alias => return false,
             VenueKind::Cancelled | VenueKind::Rejected => self.finish(order),
             VenueKind::Replaced => self.replace(order),
             VenueKind::ReplaceRejected => self.refuse_replace(order),
@@ -92,6 +100,13 @@ impl Gate {
             }
         }
         true
+    }
+
+    /// What a message says of instrument, account and side (0 = nothing) agrees with the order.
+    fn is_about(&self, m: &VenueMessage, order: &LiveOrder) -> bool {
+        (m.instrument_id == 0 || self.instrument_index.get(m.instrument_id) == Some(order.instrument as usize))
+            && (m.account_id == 0 || self.account_index.get(m.account_id) == Some(usize::from(order.account)))
+            && (m.side == Side::None as u8 || m.side == order.side)
     }
 
     /// The order behind an id or behind the id of a pending replace.

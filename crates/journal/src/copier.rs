@@ -93,8 +93,9 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    /// Opens or makes the file; seals whole records that a crash left without a batch, drops what is torn.
-    pub(crate) fn open(path: &Path, gateway: u16, domain: &ClockDomain) -> Result<Self, JournalError> {
+    /// Opens or makes the file; seals whole records that a crash left without a batch, drops what is torn. Where the tail is
+    /// not to be trusted (a write or sync failed), everything behind the committed offset is dropped.
+    pub(crate) fn open(path: &Path, gateway: u16, domain: &ClockDomain, trusts_tail: bool) -> Result<Self, JournalError> {
         let is_new = !path.exists();
         let file = if is_new {
             let mut header = GateJournalHeader::zeroed();
@@ -114,7 +115,7 @@ impl Disk {
             return Err(JournalError::new(path, JournalErrorKind::Refused, problem));
         }
         let mut disk = Disk { file, path: path.to_owned(), end: PAGE, last_sequence: 0, batch: Batch::default(), buffer: Vec::new() };
-        disk.recover(header.commit.checked().map_or(PAGE, |(offset, _)| offset))?;
+        disk.recover(header.commit.checked().map_or(PAGE, |(offset, _)| offset), trusts_tail)?;
         Ok(disk)
     }
 
@@ -126,7 +127,7 @@ impl Disk {
         self.end
     }
 
-    fn recover(&mut self, committed: u64) -> Result<(), JournalError> {
+    fn recover(&mut self, committed: u64, trusts_tail: bool) -> Result<(), JournalError> {
         let corrupt = |path: &Path, text: String| Err(JournalError::new(path, JournalErrorKind::Corrupt, text));
         if committed < PAGE || !(committed - PAGE).is_multiple_of(RECORD as u64) {
             return corrupt(&self.path, format!("committed offset {committed} is no place of a record"));
@@ -141,7 +142,7 @@ impl Disk {
         self.end = committed;
         let mut loose = Vec::new();
         let mut at = committed;
-        while let Some(record) = self.record_at(at)? {
+        while let Some(record) = if trusts_tail { self.record_at(at)? } else { None } {
             at += RECORD as u64;
             if record.kind == RecordKind::Batch as u8 {
                 (self.batch, self.last_sequence, self.end) = (record.payload_as(), record.sequence, at);

@@ -44,6 +44,7 @@ pub struct GateJournal {
     /// Last seen tail: the real one is never lower, so the room computed from it is never too large.
     tail: u64,
     gateway: u16,
+    is_whole: bool,
     copier: Copier,
 }
 
@@ -53,14 +54,19 @@ impl GateJournal {
     /// # Errors
     /// When another process holds ring or file, a header is refused, or the two do not belong together.
     pub fn open(options: &GateJournalOptions) -> Result<Self, JournalError> {
-        let mut disk = Disk::open(&options.disk, options.gateway, &options.clock_domain)?;
-        let last = disk.last_sequence();
-        let ring = match Ring::open(&options.ring, options.gateway, &options.clock_domain, true) {
-            Ok(ring) => ring,
-            Err(e) if e.kind == JournalErrorKind::Absent => {
-                Ring::create(&options.ring, options.capacity, options.gateway, &options.clock_domain, last)?
-            }
+        let left = match Ring::open(&options.ring, options.gateway, &options.clock_domain, true) {
+            Ok(ring) => Some(ring),
+            Err(e) if e.kind == JournalErrorKind::Absent => None,
             Err(e) => return Err(e),
+        };
+        // After a failed write or sync the page cache proves nothing: what was not committed comes from the ring again.
+        let has_failed = left.as_ref().is_some_and(Ring::has_failed);
+        let mut disk = Disk::open(&options.disk, options.gateway, &options.clock_domain, !has_failed)?;
+        let last = disk.last_sequence();
+        let is_whole = !has_failed && (left.is_some() || last == 0);
+        let ring = match left {
+            Some(ring) => ring,
+            None => Ring::create(&options.ring, options.capacity, options.gateway, &options.clock_domain, last)?,
         };
         if !ring.try_lock()? {
             return Err(JournalError::new(&options.ring, JournalErrorKind::Busy, "is being written by another gateway"));
@@ -75,7 +81,7 @@ impl GateJournal {
         drain(&ring, &mut disk)?;
         let (tail, ring) = (ring.tail(), Arc::new(ring));
         let copier = Copier::start(Arc::clone(&ring), disk).map_err(|e| JournalError::os(&options.disk, "start the copier", &e))?;
-        Ok(GateJournal { ring, head, tail, gateway: options.gateway, copier })
+        Ok(GateJournal { ring, head, tail, gateway: options.gateway, is_whole, copier })
     }
 
     /// Writes one record into the ring; no allocation, no system call, no lock. Returns its sequence number, `None`
@@ -140,6 +146,20 @@ impl GateJournal {
             self.tail = self.ring.tail();
         }
         (self.head - self.tail) * 10 <= self.ring.capacity() * 9 && !self.ring.has_failed()
+    }
+
+    /// False where an earlier life could not record everything that changed its state, or the ring it left is gone: what is
+    /// folded from here is not the whole truth.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
+    /// A record that changed the gate's state could not be written: from now on the journal is not whole, takes nothing more,
+    /// and says so to the next life too.
+    #[cold]
+    pub fn give_up(&self) {
+        self.ring.set_failed();
     }
 
     /// Sequence number of the newest record.

@@ -192,3 +192,44 @@ fn a_fold_may_start_at_a_checkpoint() {
     reader.read(&mut records, usize::MAX).unwrap();
     assert_eq!((records.len(), records[0].sequence), (7, 21));
 }
+
+/// After a failed sync the page cache may show what the disk never got: here, another record under the same number.
+#[test]
+fn after_a_failure_what_was_not_committed_comes_from_the_ring_again() {
+    let options = place("failed");
+    let mut journal = GateJournal::open(&options).unwrap();
+    fill(&mut journal, 5);
+    assert!(journal.flush());
+    drop(journal);
+    let file = fs::OpenOptions::new().read(true).write(true).open(&options.disk).unwrap();
+    let (mut commit, end) = ([0u8; 32], file.metadata().unwrap().len());
+    file.read_exact_at(&mut commit, 64).unwrap();
+    let mut journal = GateJournal::open(&options).unwrap();
+    assert!(journal.is_whole());
+    assert_eq!(journal.append(RecordKind::Order, 0, 7, &[77]), Some(6));
+    assert!(journal.flush());
+    drop(journal);
+    let mut bytes = [0; 256];
+    file.read_exact_at(&mut bytes, end).unwrap();
+    let mut record: GateJournalRecord = bytemuck::pod_read_unaligned(&bytes);
+    record.payload[0] = 78;
+    file.write_all_at(bytemuck::bytes_of(&record.sealed()), end).unwrap();
+    file.write_all_at(&commit, 64).unwrap();
+    let ring = fs::OpenOptions::new().write(true).open(&options.ring).unwrap();
+    ring.write_at(&5u64.to_le_bytes(), 128).unwrap();
+    ring.write_at(&1u64.to_le_bytes(), 136).unwrap();
+    let journal = GateJournal::open(&options).unwrap();
+    assert!(!journal.is_whole());
+    drop(journal);
+    assert_eq!(read_all(&options)[5].payload[0], 77);
+    assert_eq!(verify_gate_journal(&options.disk).unwrap().problem_count, 0);
+    assert!(GateJournal::open(&options).unwrap().is_whole(), "what was lost was told once");
+}
+
+#[test]
+fn a_journal_whose_ring_is_gone_is_not_whole() {
+    let options = place("gone");
+    fill(&mut GateJournal::open(&options).unwrap(), 5);
+    fs::remove_file(&options.ring).unwrap();
+    assert!(!GateJournal::open(&options).unwrap().is_whole());
+}

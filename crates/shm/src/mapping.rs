@@ -105,6 +105,12 @@ impl Mapping {
         Ok(Mapping { start: start.cast(), length, ticket, file, path: path.to_owned(), is_writable })
     }
 
+    /// False once the file has no name any more: another took it, or it was removed. A system call.
+    #[must_use]
+    pub fn is_linked(&self) -> bool {
+        self.file.metadata().is_ok_and(|meta| meta.nlink() > 0)
+    }
+
     /// The file's path.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -413,6 +413,12 @@ impl<R: TableRecord> Table<R> {
         self.map.halves()[half_of!(retired)].load(Ordering::Acquire) != 0
     }
 
+    /// True once nobody who opens the table by its name gets this one: retired, replaced by hand, or removed. A system call.
+    #[must_use]
+    pub fn is_detached(&self) -> bool {
+        self.is_retired() || !self.map.is_linked()
+    }
+
     /// True once the file behind the mapping was found truncated.
     #[inline]
     #[must_use]

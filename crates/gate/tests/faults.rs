@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What breaks around a gate (`controls` section 7), and what must hold then.
+mod world;
+use pretrade_gate::{Gate, GateOptions, VenueKind, VenueMessage};
+use pretrade_journal::{GateJournalReader, RecordKind};
+use pretrade_records::parameter::Parameter;
+use pretrade_records::units::STANDOFF_OFF;
+use pretrade_records::{Decision, Order, ReasonCode, Side, Verdict};
+use pretrade_shm::clock::simulated_domain;
+use pretrade_shm::controls::row_flags;
+use pretrade_shm::{ControlsRecord, Level};
+use std::os::unix::fs::FileExt;
+use world::*;
+
+fn journalled() -> World {
+    World::with(open_static(), GateOptions::default(), true)
+}
+
+/// Byte offset of the ring's `failed` word (`schemas/ring.json`).
+const FAILED: u64 = 136;
+
+fn set_failed(world: &World, value: u64) {
+    let ring = &world.files.journal.as_ref().unwrap().ring;
+    std::fs::OpenOptions::new().write(true).open(ring).unwrap().write_at(&value.to_le_bytes(), FAILED).unwrap();
+}
+
+#[test]
+fn a_controls_table_that_lost_its_name_halts_the_gate_and_cancels_pass() {
+    let mut world = World::new();
+    let working = world.new_order(Side::BUY, 10, BID);
+    assert_accepted(&working);
+    std::fs::remove_file(&world.files.controls).unwrap();
+    let now = world.now;
+    world.gate().poll(now, now).unwrap();
+    assert_eq!(world.gate().stage(ES), Some(3));
+    assert_rejected(&world.new_order(Side::BUY, 1, BID), ReasonCode::ControlsUnavailable);
+    assert_accepted(&world.cancel(working.client_order_id));
+}
+
+#[test]
+fn a_kill_in_a_table_that_replaced_the_old_one_stops_the_gate_too() {
+    let mut world = World::new();
+    assert_accepted(&world.new_order(Side::BUY, 1, BID));
+    std::fs::remove_file(&world.files.controls).unwrap();
+    std::fs::write(&world.files.controls, b"another").unwrap();
+    let now = world.now;
+    world.gate().poll(now, now).unwrap();
+    assert_rejected(&world.new_order(Side::BUY, 1, BID), ReasonCode::ControlsUnavailable);
+}
+
+#[test]
+fn a_kill_of_the_gateways_own_row_stops_it() {
+    let rows = [
+        instrument_row(open_static()),
+        level_row(Level::Account, 1),
+        level_row(Level::Firm, 0),
+        ControlsRecord { shares_ppm: [1_000_000; 8], ..level_row(Level::Gateway, 0) },
+    ];
+    let mut world = World::over(&rows);
+    assert_accepted(&world.new_order(Side::BUY, 1, BID));
+    let slot = world.tables.controls.row(Level::Gateway, 0).unwrap();
+    world.tables.controls.arm_row_kill(slot).unwrap();
+    assert_rejected(&world.new_order(Side::BUY, 1, BID), ReasonCode::KillSwitch);
+}
+
+#[test]
+fn a_gateway_gets_its_share_of_an_accounts_rate() {
+    let mut account = level_row(Level::Account, 1);
+    pretrade_gate::setup::set_parameter(&mut account.static_limits, Parameter::RateNewPerS, 10);
+    let gateway = ControlsRecord { shares_ppm: [500_000; 8], ..level_row(Level::Gateway, 0) };
+    let mut world = World::over(&[instrument_row(open_static()), account, level_row(Level::Firm, 0), gateway]);
+    for i in 1..=5 {
+        let order = Order { price: BID - i * TICK, ..world.order(Side::BUY, 1, BID) };
+        assert_accepted(&world.decide(&order));
+    }
+    let refused = world.new_order(Side::BUY, 1, BID - 6 * TICK);
+    assert_eq!((reason(&refused), refused.limit), (ReasonCode::MessageRate, 5));
+}
+
+#[test]
+fn a_torn_row_of_the_firm_refuses() {
+    let mut world = World::new();
+    assert_accepted(&world.new_order(Side::BUY, 1, BID));
+    world.put(ControlsRecord { flags: row_flags::ENABLED, ..ControlsRecord { id: 0, level: Level::Firm as u8, ..Default::default() } });
+    assert_rejected(&world.new_order(Side::BUY, 1, BID), ReasonCode::LimitsInvalid);
+}
+
+#[test]
+fn a_message_about_another_order_of_the_same_number_moves_what_it_says_and_not_that_order() {
+    let mut world = World::new();
+    let sell = world.new_order(Side::SELL, 100, ASK);
+    let now = world.now;
+    let message = VenueMessage {
+        kind: VenueKind::Filled as u8,
+        client_order_id: sell.client_order_id,
+        instrument_id: ES,
+        account_id: 1,
+        side: Side::BUY as u8,
+        quantity: 300,
+        ..Default::default()
+    };
+    assert!(!world.gate().on_venue(&message, now, now), "counted as unknown");
+    let cell = world.gate().cell(ES, 1).unwrap();
+    assert_eq!((cell.position, cell.working_sell), (300, 100));
+    let other_account = VenueMessage { account_id: 2, kind: VenueKind::Cancelled as u8, quantity: 0, side: 0, ..message };
+    assert!(!world.gate().on_venue(&other_account, now, now));
+    assert_eq!(world.gate().cell(ES, 1).unwrap().working_sell, 100);
+}
+
+#[test]
+fn the_end_of_a_pending_replace_is_not_the_end_of_the_order() {
+    for kind in [VenueKind::Cancelled, VenueKind::Rejected] {
+        let mut world = World::new();
+        let old = world.new_order(Side::SELL, 500, ASK).client_order_id;
+        let new = world.replace(old, Side::SELL, 700, ASK).client_order_id;
+        world.venue(kind, new, 0, 0);
+        assert!(world.gate().cell(ES, 1).unwrap().working_sell >= 500, "{}: 500 still work at the venue", kind.name());
+    }
+}
+
+#[test]
+fn a_lost_ring_or_a_failed_journal_leaves_no_known_position() {
+    for break_it in [(|w: &World| std::fs::remove_file(&w.files.journal.as_ref().unwrap().ring).unwrap()) as fn(&World), |w| set_failed(w, 1)] {
+        let mut world = journalled();
+        world.hold(300);
+        assert_accepted(&world.new_order(Side::BUY, 1, BID));
+        drop(world.gate.take());
+        break_it(&world);
+        for _ in 0..2 {
+            world.restart();
+            assert_eq!(world.gate().position(ES, 1), None, "a second restart knows no more than the first");
+        }
+        assert_rejected(&world.new_order(Side::BUY, 1, BID), ReasonCode::InputMissing);
+        world.hold(-20);
+        assert_accepted(&world.new_order(Side::BUY, 1, BID));
+        world.restart();
+        assert_eq!(world.gate().position(ES, 1), Some(-20));
+    }
+}
+
+#[test]
+fn a_fill_that_could_not_be_recorded_ends_the_journal_and_is_remembered_as_lost() {
+    let mut world = journalled();
+    world.hold(300);
+    let sell = world.new_order(Side::SELL, 300, ASK);
+    assert_accepted(&sell);
+    set_failed(&world, 1);
+    assert!(world.venue(VenueKind::Filled, sell.client_order_id, 0, 300));
+    assert_eq!(world.gate().position(ES, 1), Some(0));
+    world.restart();
+    assert_eq!(world.gate().position(ES, 1), None, "300 would be a guess");
+    assert_rejected(&world.new_order(Side::SELL, 300, ASK), ReasonCode::InputMissing);
+}
+
+/// The journal may stop between the check of control 44 and the record: flipped as fast as a system call allows.
+#[test]
+fn every_accepted_order_of_new_risk_has_its_record_whenever_the_journal_stops() {
+    let mut world = journalled();
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let ring = std::fs::OpenOptions::new().write(true).open(&world.files.journal.as_ref().unwrap().ring).unwrap();
+    let flipper = {
+        let stop = stop.clone();
+        std::thread::spawn(move || {
+            let mut value = 0u64;
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                value ^= 1;
+                ring.write_at(&value.to_le_bytes(), FAILED).unwrap();
+            }
+            ring.write_at(&0u64.to_le_bytes(), FAILED).unwrap();
+        })
+    };
+    let (mut accepted, mut refused) = (Vec::new(), 0);
+    // As many as the table of live orders holds; the ring is drained on the way.
+    for i in 0..60_000 {
+        let decision = world.new_order(Side::BUY, 1, BID - (i % 900) * TICK);
+        if decision.verdict == Verdict::Accept as u8 {
+            accepted.push(decision.client_order_id);
+        } else {
+            assert_rejected(&decision, ReasonCode::AuditUnavailable);
+            refused += 1;
+            while world.gate().journal_fill_ppm() > 800_000 {
+                let _ = world.gate().flush();
+            }
+        }
+        world.advance(S / 1000);
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    flipper.join().unwrap();
+    assert!(!accepted.is_empty() && refused > 0, "{} accepted, {refused} refused: the flipping never met a decision", accepted.len());
+    let options = world.files.journal.clone().unwrap();
+    drop(world.gate.take());
+    let (mut reader, mut records) = (GateJournalReader::open(&options).unwrap(), Vec::new());
+    while reader.read(&mut records, 1 << 16).unwrap() > 0 {}
+    let recorded: std::collections::HashSet<u64> = records
+        .iter()
+        .filter(|r| r.kind() == Some(RecordKind::Decision))
+        .map(|r| r.payload_as::<Decision>())
+        .filter(|d| d.verdict == Verdict::Accept as u8)
+        .map(|d| d.client_order_id)
+        .collect();
+    assert_eq!(accepted.iter().filter(|id| !recorded.contains(id)).count(), 0, "accepted without a record");
+}
+
+#[test]
+fn what_waits_for_the_stand_off_lends_no_time_to_the_size() {
+    let mut block = open_static();
+    block.max_order_quantity = 500;
+    let mut world = World::with(block, GateOptions::default(), false);
+    let mut tight = block;
+    (tight.max_order_quantity, tight.passive_standoff_ticks) = (50, 5);
+    world.publish_block(tight);
+    assert_rejected(&world.new_order(Side::BUY, 51, ASK), ReasonCode::OrderExceedsLimit);
+    tight.passive_standoff_ticks = STANDOFF_OFF;
+    world.publish_block(tight);
+    for _ in 0..98 {
+        world.advance(S / 10);
+        assert_rejected(&world.new_order(Side::BUY, 51, ASK), ReasonCode::OrderExceedsLimit);
+    }
+    world.publish_block(block);
+    let decision = world.new_order(Side::BUY, 500, ASK);
+    assert_eq!((reason(&decision), decision.limit), (ReasonCode::OrderExceedsLimit, 50), "the size begins its own way now");
+    world.advance(S);
+    assert_eq!(world.new_order(Side::BUY, 500, ASK).limit, 100);
+}
+
+#[test]
+fn a_restart_is_no_way_round_a_ramp() {
+    let mut block = open_static();
+    block.max_order_quantity = 500;
+    let mut world = World::with(block, GateOptions::default(), true);
+    let mut tight = block;
+    tight.max_order_quantity = 50;
+    world.publish_block(tight);
+    assert_accepted(&world.new_order(Side::BUY, 1, ASK));
+    world.publish_block(block);
+    assert_eq!(world.new_order(Side::BUY, 500, ASK).limit, 50);
+    world.advance(S);
+    assert_eq!(world.new_order(Side::BUY, 500, ASK).limit, 100);
+    world.restart();
+    assert_eq!(world.new_order(Side::BUY, 500, ASK).limit, 100);
+    world.advance(S);
+    assert_eq!(world.new_order(Side::BUY, 500, ASK).limit, 150);
+}
+
+#[test]
+fn stamps_of_another_boot_bind_nobody() {
+    let mut block = open_static();
+    block.rate_new_per_s = 3;
+    let mut world = World::with(block, GateOptions::default(), true);
+    world.hold(0);
+    for i in 0..3 {
+        assert_accepted(&world.new_order(Side::BUY, 1, BID - i * TICK));
+    }
+    assert_rejected(&world.new_order(Side::BUY, 1, BID - 9 * TICK), ReasonCode::MessageRate);
+    // The machine boots again: no ring, tables of a new clock domain, a monotonic clock that starts again.
+    drop(world.gate.take());
+    std::fs::remove_file(&world.files.journal.as_ref().unwrap().ring).unwrap();
+    let rows =
+        [instrument_row(block), level_row(Level::Account, 1), level_row(Level::Account, 2), level_row(Level::Strategy, 1), level_row(Level::Firm, 0)];
+    for table in [&world.files.limits, &world.files.quotes, &world.files.controls] {
+        std::fs::remove_file(table).unwrap();
+    }
+    world.files.clock_domain = simulated_domain(10);
+    world.files.journal.as_mut().unwrap().clock_domain = simulated_domain(10);
+    world.tables = pretrade_gate::setup::Tables::create(&world.files, &rows, 1).unwrap();
+    world.now = 5 * S;
+    world.version = 0;
+    world.publish_block(block);
+    world.quotes(calm_quotes());
+    world.beat();
+    world.gate = Some(Gate::open(world.files.clone(), world.options).unwrap());
+    world.hold(0);
+    assert_accepted(&world.new_order(Side::BUY, 1, BID));
+    assert_eq!(world.gate().stage(ES), Some(0));
+}
