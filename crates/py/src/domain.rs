@@ -2,8 +2,8 @@
 //! `pretrade._native.domain`: layouts and code sets of `records`.
 use pretrade_records::parameter::{Direction, Parameter};
 use pretrade_records::{
-    Action, Decision, Event, EventFlags, EventKind, FeedState, LimitsRecord, Order, OrderType, Phase, QuotesRecord, ReasonCode, Side, Tier,
-    TimeInForce, Unit, Verdict, limits,
+    Action, Decision, Event, EventFlags, EventKind, FeedState, LimitsRecord, Order, OrderType, Phase, QuotesRecord, ReasonCode, ReferenceKind, Side,
+    Tier, TimeInForce, Unit, Verdict, limits,
 };
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -197,7 +197,7 @@ pub(crate) fn fill(m: &Bound<'_, PyModule>) -> PyResult<()> {
         ),
     )?;
     code_set!(py, m, Tier => "TIERS", Side => "SIDES", Verdict => "VERDICTS", Phase => "PHASES", EventKind => "EVENT_KINDS",
-        Action => "ACTIONS", OrderType => "ORDER_TYPES", TimeInForce => "TIMES_IN_FORCE", ReasonCode => "REASON_CODES",
+        ReferenceKind => "REFERENCE_KINDS", Action => "ACTIONS", OrderType => "ORDER_TYPES", TimeInForce => "TIMES_IN_FORCE", ReasonCode => "REASON_CODES",
         Unit => "UNITS", Parameter => "PARAMETERS");
     let tighter = PyDict::new(py);
     for p in Parameter::ALL {

@@ -38,6 +38,48 @@ codes! {
         Sentiment = 15 => "SENTIMENT",
         /// Feed heartbeat: nothing changed, the channel is alive.
         Heartbeat = 16 => "HEARTBEAT",
+        /// A figure that a venue or an index publishes: `aux` is its [`ReferenceKind`], `price` and `size` what that says.
+        Reference = 17 => "REFERENCE",
+    }
+}
+
+codes! {
+    /// What a [`EventKind::Reference`] event publishes; `price` in 1e-9 unless said otherwise, 0 where it has none.
+    ReferenceKind {
+        /// Mark price of a derivative.
+        Mark = 1 => "MARK",
+        /// Level of an index, or of the index under a derivative.
+        Index = 2 => "INDEX",
+        /// Funding rate of one period, in 1e-9.
+        FundingRate = 3 => "FUNDING_RATE",
+        /// Settlement price.
+        Settlement = 4 => "SETTLEMENT",
+        /// Opening price of the session.
+        Open = 5 => "OPEN",
+        /// Closing price of the session.
+        Close = 6 => "CLOSE",
+        /// Lowest price of the session.
+        SessionLow = 7 => "SESSION_LOW",
+        /// Highest price of the session.
+        SessionHigh = 8 => "SESSION_HIGH",
+        /// Open interest: `size`.
+        OpenInterest = 9 => "OPEN_INTEREST",
+        /// Volume of the session: `size`.
+        Volume = 10 => "VOLUME",
+        /// Price an auction would give now, and `size` it would trade.
+        Indicative = 11 => "INDICATIVE",
+        /// Orders an auction leaves over: `size` on `side`, at the auction's reference price.
+        Imbalance = 12 => "IMBALANCE",
+        /// Highest price allowed.
+        UpperLimit = 13 => "UPPER_LIMIT",
+        /// Lowest price allowed.
+        LowerLimit = 14 => "LOWER_LIMIT",
+        /// Smallest price step.
+        TickSize = 15 => "TICK_SIZE",
+        /// Volume-weighted average price.
+        Vwap = 16 => "VWAP",
+        /// Any other figure; `order_id` is the venue's code of it.
+        Other = 17 => "OTHER",
     }
 }
 

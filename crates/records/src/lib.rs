@@ -17,7 +17,7 @@ pub mod units;
 
 pub use code::{FeedState, Phase, Side, Tier, Verdict};
 pub use decision::{Decision, ReasonCode, Unit};
-pub use event::{Event, EventFlags, EventKind};
+pub use event::{Event, EventFlags, EventKind, ReferenceKind};
 pub use limits::LimitsRecord;
 pub use order::{Action, Order, OrderType, TimeInForce};
 pub use quotes::QuotesRecord;

@@ -11,6 +11,7 @@ SIDES: dict[str, int]
 VERDICTS: dict[str, int]
 PHASES: dict[str, int]
 EVENT_KINDS: dict[str, int]
+REFERENCE_KINDS: dict[str, int]
 ACTIONS: dict[str, int]
 ORDER_TYPES: dict[str, int]
 TIMES_IN_FORCE: dict[str, int]
@@ -40,6 +41,7 @@ __all__ = [
     "PHASES",
     "QUOTES",
     "REASON_CODES",
+    "REFERENCE_KINDS",
     "SIDES",
     "TIERS",
     "TIMES_IN_FORCE",

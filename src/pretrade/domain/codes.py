@@ -63,6 +63,29 @@ class EventKind(IntEnum):
     OWN_EXECUTION = 14
     SENTIMENT = 15
     HEARTBEAT = 16
+    REFERENCE = 17
+
+
+class ReferenceKind(IntEnum):
+    """What a ``REFERENCE`` event publishes: its ``aux`` (``crates/records/src/event.rs``)."""
+
+    MARK = 1
+    INDEX = 2
+    FUNDING_RATE = 3
+    SETTLEMENT = 4
+    OPEN = 5
+    CLOSE = 6
+    SESSION_LOW = 7
+    SESSION_HIGH = 8
+    OPEN_INTEREST = 9
+    VOLUME = 10
+    INDICATIVE = 11
+    IMBALANCE = 12
+    UPPER_LIMIT = 13
+    LOWER_LIMIT = 14
+    TICK_SIZE = 15
+    VWAP = 16
+    OTHER = 17
 
 
 class EventFlag(IntFlag):

@@ -7,7 +7,22 @@ from pathlib import Path
 import pytest
 
 from pretrade._native import domain as native
-from pretrade.domain import Action, Config, EventFlag, EventKind, FeedState, LimitFlag, OrderType, Phase, ReasonCode, Side, Tier, TimeInForce, Verdict
+from pretrade.domain import (
+    Action,
+    Config,
+    EventFlag,
+    EventKind,
+    FeedState,
+    LimitFlag,
+    OrderType,
+    Phase,
+    ReasonCode,
+    ReferenceKind,
+    Side,
+    Tier,
+    TimeInForce,
+    Verdict,
+)
 from pretrade.domain.config import STANDOFF_OFF, parameters
 from pretrade.domain.errors import ConfigError
 
@@ -23,6 +38,7 @@ def test_python_and_native_code_sets_are_equal() -> None:
         (native.VERDICTS, Verdict),
         (native.PHASES, Phase),
         (native.EVENT_KINDS, EventKind),
+        (native.REFERENCE_KINDS, ReferenceKind),
         (native.ACTIONS, Action),
         (native.ORDER_TYPES, OrderType),
         (native.TIMES_IN_FORCE, TimeInForce),
