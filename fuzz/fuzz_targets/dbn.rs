@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! DBN, plain and packed.
+//! DBN of every schema, plain and packed.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use pretrade_feeds::{DbnDecoder, Decoder, source};

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from pretrade import features, feeds
 from pretrade.domain import Config, EventFlag, EventKind, Side
-from pretrade.domain.errors import FeedError
 
 pytestmark = pytest.mark.shared_data
 MAP = Path(__file__).resolve().parents[2] / "examples" / "maps" / "comex.toml"
@@ -104,18 +103,3 @@ def _orderbook(file: Path) -> list[tuple[list[list[int]], list[list[int]]]]:
         bids, asks = ([[int(p) * 100_000, int(s)] for p, s in side if abs(p) != 9_999_999_999] for side in sides)
         out.append((bids, asks))
     return out
-
-
-def test_every_other_schema_is_refused_by_its_name_and_mbo_is_read(shared_data: Path, config: Config) -> None:
-    read = refused = 0
-    for file in sorted((shared_data / "databento_dbn_fixtures").glob("test_data.*.dbn*")):
-        schema = file.name.split(".")[1]
-        if schema == "mbo":
-            with pytest.raises(FeedError, match="holds symbol ESH1, which the configuration lacks"):
-                feeds.open([file], format="dbn", config=config)
-            read += 1
-            continue
-        with pytest.raises(FeedError, match=f"holds schema {schema}; only mbo is read"):
-            feeds.open([file], format="dbn", config=config)
-        refused += 1
-    assert (read, refused) == (5, 59)

@@ -44,11 +44,17 @@ pub enum FaultKind {
     NegativeAge,
     /// A line or record that says nothing.
     BadLine,
+    /// A message that came before; it is left out.
+    Duplicate,
+    /// Receive stamp before that of the message before it; the message is taken at the present.
+    OutOfOrder,
 }
 
 impl FaultKind {
     /// Every kind, in the order of [`FaultLog::counts`].
-    pub const ALL: [Self; 3] = [Self::SequenceGap, Self::NegativeAge, Self::BadLine];
+    pub const ALL: [Self; Self::COUNT] = [Self::SequenceGap, Self::NegativeAge, Self::BadLine, Self::Duplicate, Self::OutOfOrder];
+    /// How many kinds there are.
+    pub const COUNT: usize = 5;
 
     /// The stable name.
     #[must_use]
@@ -57,6 +63,8 @@ impl FaultKind {
             Self::SequenceGap => "sequence_gap",
             Self::NegativeAge => "negative_age",
             Self::BadLine => "bad_line",
+            Self::Duplicate => "duplicate",
+            Self::OutOfOrder => "out_of_order",
         }
     }
 }
@@ -80,8 +88,8 @@ const KEPT: usize = 1_000;
 /// Counts of faults and the first thousand in words.
 #[derive(Clone, Debug, Default)]
 pub struct FaultLog {
-    /// Sequence gaps, negative ages, bad lines.
-    pub counts: [u64; 3],
+    /// By [`FaultKind`].
+    pub counts: [u64; FaultKind::COUNT],
     /// The first thousand.
     pub first: Vec<Fault>,
 }

@@ -106,7 +106,7 @@ fn gaps_negative_ages_and_nonsense_are_counted_with_their_offset() {
     let (events, decoder) = decode(&[record(b'A', 1, 4 | 128), late, record(b'Z', 1, 128), no_side, no_price, no_time]);
     assert_eq!(events.iter().map(|e| (e.kind, e.flags)).collect::<Vec<_>>(), [(EventKind::Add as u8, 5), (EventKind::Add as u8, 1)]);
     let faults = pretrade_feeds::Decoder::faults(&decoder);
-    assert_eq!(faults.counts, [1, 1, 4]);
+    assert_eq!(faults.counts, [1, 1, 4, 0, 0]);
     let header = dbn(2, 0, &[]).len();
     assert_eq!(faults.first[1].place, format!("offset {}", header + 56));
     assert_eq!(faults.first[1].kind, FaultKind::NegativeAge);

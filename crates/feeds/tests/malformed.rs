@@ -102,7 +102,8 @@ proptest! {
 
 #[test]
 fn other_schemas_and_versions_are_refused_by_name() {
-    assert!(read_dbn(dbn(2, 1, &[])).unwrap_err().what.contains("mbp-1"));
+    assert!(read_dbn(dbn(2, 13, &[])).unwrap_err().what.contains("ohlcv-eod"));
+    assert!(read_dbn(dbn(2, u16::MAX, &[])).unwrap_err().what.contains("mixed"));
     assert!(read_dbn(dbn(4, 0, &[])).unwrap_err().what.contains("version 4"));
     let huge = [b"DBN\x02".as_slice(), &u32::MAX.to_le_bytes()].concat();
     assert!(read_dbn(huge).unwrap_err().what.contains("header of 4294967295 bytes"));
@@ -126,6 +127,6 @@ fn a_bad_line_of_a_pair_is_counted_and_the_next_row_says_what_changed() {
     let mut d = LobsterDecoder::from_readers((Path::new("m"), open(messages)), (Path::new("b"), open(books)), 0, 1);
     let (events, refused) = drain(&mut d);
     assert!(refused.is_none());
-    assert_eq!((d.faults().counts, d.faults().first[0].place.as_str()), ([0, 0, 1], "line 2"));
+    assert_eq!((d.faults().counts, d.faults().first[0].place.as_str()), ([0, 0, 1, 0, 0], "line 2"));
     assert_eq!(events.last().map(|e| (e.kind, e.size)), Some((6, 7)));
 }

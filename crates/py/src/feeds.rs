@@ -25,7 +25,7 @@ struct Stream {
 
 #[pymethods]
 impl Stream {
-    /// DBN `mbo` files; `instruments` gives our id by the venue's symbol.
+    /// DBN files; `instruments` gives our id by the venue's symbol.
     #[staticmethod]
     fn dbn(paths: Vec<PathBuf>, instruments: HashMap<String, u32>) -> PyResult<Self> {
         Self::of(paths.iter().map(|p| DbnDecoder::open(p, &instruments).map(|d| Box::new(d) as Box<dyn Decoder>)))

@@ -71,8 +71,8 @@ def test_what_is_no_dbn_file_is_refused_by_name(tmp_path: Path, config: Config, 
 
 
 def test_another_schema_and_an_unknown_symbol_are_refused_by_name(tmp_path: Path, config: Config) -> None:
-    with pytest.raises(FeedError, match="holds schema mbp-1; only mbo is read"):
-        feeds.open([recordings.dbn(tmp_path / "a.dbn", schema=1)], format="dbn", config=config)
+    with pytest.raises(FeedError, match="holds schema ohlcv-eod, which is not read"):
+        feeds.open([recordings.dbn(tmp_path / "a.dbn", schema=13)], format="dbn", config=config)
     with pytest.raises(FeedError, match="holds symbol ZZZ9, which the configuration lacks"):
         feeds.open([recordings.dbn(tmp_path / "b.dbn", symbol="ZZZ9")], format="dbn", config=config)
     with pytest.raises(FeedError, match=r"missing\.dbn at offset 0: cannot be opened"):

@@ -173,7 +173,7 @@ mod tests {
         let lost = [(5, 0, 0, s | gap), (6, 100, 6, s | gap), (6, 99, 1, s | gap), (6, 101, 2, s | gap), (6, 102, 9, s | gap | last)];
         let empty = [(6, 100, 0, 0), (6, 99, 0, 0), (6, 101, 0, 0), (6, 102, 0, last)];
         assert_eq!(kinds, [&first[..], &then, &lost, &empty].concat());
-        assert_eq!(d.faults().counts, [1, 0, 0]);
+        assert_eq!(d.faults().counts, [1, 0, 0, 0, 0]);
         assert_eq!(d.faults().first[0].place, "line 5");
     }
 
@@ -195,7 +195,7 @@ mod tests {
         ];
         let (events, d) = read(QUOTES, &format!("{head}{}\n10,1,100,5,,,101,2,,\n9,2,100,5,,,101,2,,\n", bad.join("\n")));
         assert_eq!(events.len(), 3);
-        assert_eq!(d.faults().counts, [0, 0, bad.len() as u64 + 1]);
+        assert_eq!(d.faults().counts, [0, 0, bad.len() as u64 + 1, 0, 0]);
         let places: Vec<_> = d.faults().first.iter().map(|f| f.place.clone()).collect();
         assert_eq!((places[0].as_str(), places.last().unwrap().as_str()), ("line 2", "line 14"));
     }
@@ -229,7 +229,7 @@ mod tests {
         let (e, d) = read(orders, text);
         let got: Vec<_> = e.iter().map(|e| (e.kind, e.order_id, e.flags)).collect();
         assert_eq!(got, [(5, 0, 2), (1, 7, 3), (1, 8, 3), (1, 9, 1), (3, 9, 1), (5, 0, 1)]);
-        assert_eq!(d.faults().counts, [0, 0, 2]);
+        assert_eq!(d.faults().counts, [0, 0, 2, 0, 0]);
 
         let bars = r#"
             instrument = { symbol = "GC" }
@@ -252,7 +252,7 @@ mod tests {
             trades = { price = "p", size = "q" }
         "#;
         let (e, d) = read(map, "e,r,p,q\n10,9,1,1\n10,11,1,1\n");
-        assert_eq!((e.len(), d.faults().counts), (2, [0, 1, 0]));
+        assert_eq!((e.len(), d.faults().counts), (2, [0, 1, 0, 0, 0]));
     }
 
     #[test]

@@ -171,6 +171,11 @@ pub fn drain(decoder: &mut dyn Decoder) -> (Vec<Event>, Option<FeedError>) {
 
 /// The books that level events build, one at each event end; prices in cents.
 pub fn books(events: &[Event]) -> Vec<Book> {
+    books_at(events, 10_000_000)
+}
+
+/// As [`books`], with prices in units of `step` (1e-9).
+pub fn books_at(events: &[Event], step: i64) -> Vec<Book> {
     let mut sides = [BTreeMap::new(), BTreeMap::new()];
     let mut out = Vec::new();
     for e in events {
@@ -178,7 +183,7 @@ pub fn books(events: &[Event]) -> Vec<Book> {
         if e.kind == EventKind::Clear as u8 {
             sides.iter_mut().for_each(BTreeMap::clear);
         } else if e.kind == EventKind::Level as u8 {
-            let key = if side == 0 { -e.price } else { e.price } / 10_000_000;
+            let key = if side == 0 { -e.price } else { e.price } / step;
             if e.size == 0 {
                 sides[side].remove(&key)
             } else {
