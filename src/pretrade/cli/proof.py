@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json as codec
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +20,8 @@ def demo(
     seller_rate: Annotated[float, typer.Option("--seller-rate", help="Factor on the seller's rate.")] = 1.0,
     maker_caps: Annotated[float, typer.Option("--maker-caps", help="Factor on the makers' inventory caps.")] = 1.0,
     value_volatility: Annotated[float, typer.Option("--value-volatility", help="Factor on the value's volatility.")] = 1.0,
-    json: Annotated[Path, typer.Option("--json", help="Where the numbers go.")] = Path("demo.json"),
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes of a batch.")] = 1,
+    json: Annotated[Path, typer.Option("--json", help="Where the numbers go; a stopped batch goes on from there.")] = Path("demo.json"),
     report: Annotated[Path, typer.Option("--report", help="Where the report goes.")] = Path("demo-report.html"),
     run: Annotated[Path, typer.Option("--run", help="Run directory; models are cached there.")] = DEFAULT_RUN,
     config: ConfigFile = None,
@@ -33,7 +33,12 @@ def demo(
     settings = load_config(config)
     options = room.StoryOptions(static_limit, seller_rate, maker_caps, value_volatility)
     if seeds is not None:
-        _batch(room, seed_range(seeds), options, run, json)
+        from pretrade.simulation import batch
+
+        result = batch.run(batch.BatchRequest(seed_range(seeds), options, settings, run, workers=workers), json, say=say)
+        for line in batch.lines(result):
+            say(line)
+        emit(result["summary"])
         return
     if in_process:
         told = room.tell(seed, options, run, base=settings, say=say)
@@ -64,16 +69,6 @@ def seed_range(text: str) -> range:
     if not (dots and first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
         raise typer.BadParameter(f"--seeds is {text!r}; write A..B with A not above B, such as 1..20")
     return range(int(first), int(last) + 1)
-
-
-def _batch(room: Any, seeds: range, options: Any, run: Path, out: Path) -> None:  # noqa: ANN401 - the demo module, imported late
-    rows = []
-    for row in room.batch(seeds, options, run):
-        rows.append(row)
-        sys.stderr.write(codec.dumps(row, sort_keys=True) + "\n")
-    result = {"rows": rows, "summary": room.summary(rows)}
-    out.write_text(codec.dumps(result, indent=1, sort_keys=True) + "\n")
-    emit(result["summary"])
 
 
 def _summary(told: dict[str, Any]) -> None:

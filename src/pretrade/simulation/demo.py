@@ -1,25 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The 14:30 flash crash, in one process on the simulated clock: many seeds, same code as the live demo."""
+"""The 14:30 flash crash, in one process on the simulated clock: same code as the live demo."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
-from pretrade import calibration, features, gateway, models
+from pretrade import calibration, features, gateway
 from pretrade.domain import Config, Tier
-from pretrade.domain.errors import SimulationError
 from pretrade.simulation import story
 from pretrade.simulation.market import Day, flash_crash
 from pretrade.simulation.report import render
 from pretrade.simulation.training import CHAMPION, calm_models
-
-CONTENDERS: Final = ("pca", "vae", "rv_10s", "depth", "min")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,79 +132,6 @@ def curves(rows: features.Features, limits: calibration.Limits, ts_start: int) -
         "tier": [int(v) for v in records["tier"][at]],
         "limit": [int(v) for v in records["max_order_quantity"][at]],
     }
-
-
-def batch(seeds: range, options: StoryOptions, run_path: Path, *, kinds: tuple[str, ...] = CONTENDERS) -> Iterator[dict[str, Any]]:
-    """One row per seed with every contender beside the others at the same budget.
-
-    Yields
-    ------
-    dict
-        ``{seed, fall_pct, minus_1pct_s, minus_2pct_s, detectors: {kind: {high_s, critical_s}}}``, seconds after the seller's start.
-    """
-    config = Config.load()
-    fitted = calm_models(config, run_path, kinds)
-    for seed in seeds:
-        yield _contend(seed, options, config, fitted)
-
-
-def _contend(seed: int, options: StoryOptions, config: Config, fitted: Mapping[str, models.AnomalyModel]) -> dict[str, Any]:
-    day = flash_crash(seed, seller_rate=options.seller_rate, maker_caps=options.maker_caps, value_volatility=options.value_volatility)
-    rows = features.compute(day.events, config)
-    start = day.ts_seller_start
-    fall = story.fall(rows.ts_recv, rows.column("mid_price"), start)
-
-    def after(ts: int | None) -> float | None:
-        return None if ts is None else (ts - start) / 1e9
-
-    detectors = {}
-    for kind, model in fitted.items():
-        changes = [c.as_dict() for c in calibration.calibrate(model.score(rows), config).tier_changes]
-        detectors[kind] = {
-            "elevated_s": after(story.first_tier(changes, Tier.ELEVATED, start)),
-            "high_s": after(story.first_tier(changes, Tier.HIGH, start)),
-            "critical_s": after(story.first_tier(changes, Tier.CRITICAL, start)),
-        }
-    return {
-        "seed": seed,
-        "fall_pct": fall.low_pct,
-        "minus_1pct_s": after(fall.ts_minus_1pct),
-        "minus_2pct_s": after(fall.ts_minus_2pct),
-        "detectors": detectors,
-    }
-
-
-def summary(rows: list[dict[str, Any]], kinds: tuple[str, ...] = CONTENDERS) -> dict[str, Any]:
-    """Counts and lead times over a batch.
-
-    Raises
-    ------
-    SimulationError
-        If the batch is empty.
-    """
-    if not rows:
-        raise SimulationError("a batch without seeds has no summary")
-    out: dict[str, Any] = {
-        "seeds": len(rows),
-        "minus_1pct": sum(r["minus_1pct_s"] is not None for r in rows),
-        "minus_2pct": sum(r["minus_2pct_s"] is not None for r in rows),
-        "median_fall_pct": float(np.median([r["fall_pct"] for r in rows])),
-        "detectors": {},
-    }
-    for kind in kinds:
-        found = [(r, r["detectors"][kind]) for r in rows]
-        leads = [r["minus_1pct_s"] - d["high_s"] for r, d in found if d["high_s"] is not None and r["minus_1pct_s"] is not None]
-        out["detectors"][kind] = {
-            "high": sum(d["high_s"] is not None for _, d in found),
-            "critical": sum(d["critical_s"] is not None for _, d in found),
-            "high_before_minus_1pct": sum(lead > 0 for lead in leads),
-            "critical_before_minus_2pct": sum(
-                d["critical_s"] is not None and r["minus_2pct_s"] is not None and d["critical_s"] < r["minus_2pct_s"] for r, d in found
-            ),
-            "lead_median_s": float(np.median(leads)) if leads else None,
-            "lead_p10_s": float(np.quantile(leads, 0.1)) if leads else None,
-        }
-    return out
 
 
 def report(told: Told) -> str:

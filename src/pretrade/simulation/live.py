@@ -32,7 +32,7 @@ from pretrade.sidecar.serve import ALERTS, TIER_CHANGES, await_file, prepare, st
 from pretrade.simulation import story
 from pretrade.simulation.demo import StoryOptions, Told
 from pretrade.simulation.market import SELLER_START_NS, TICK_SIZE, WARM_UP_S, Simulator, crash_market
-from pretrade.simulation.training import CHAMPION, calm_models, model_folder
+from pretrade.simulation.training import CHAMPION, calm_models, model_folders
 from pretrade.simulation.venue_server import VenueServer
 
 PACED_FROM_NS: Final = SELLER_START_NS - 5_000_000_000
@@ -135,7 +135,7 @@ def tell(seed: int, options: StoryOptions, cache: Path, config: Config, *, confi
         for directory in (run, twin):
             prepare(directory, config, (instrument,))
         clock = WallClock(PACED_FROM_NS - time.time_ns() - int(_START_UP_S * 1e9))
-        _start_all(crew, seed, options, run, twin, model_folder(config, cache, CHAMPION), clock.offset_ns)
+        _start_all(crew, seed, options, run, twin, model_folders(config, cache, (CHAMPION,))[CHAMPION], clock.offset_ns)
         seen = _observe(crew, instrument, run, twin, clock, show)
         crew.stop()
         told = _conclude(seed, options, run, twin, config, seen, crew)

@@ -7,7 +7,7 @@ import hashlib
 import multiprocessing
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -17,41 +17,57 @@ import numpy as np
 from pretrade import __version__, models
 from pretrade.domain.config import Config
 from pretrade.features import Features
-from pretrade.simulation.market import CALM_SEED, CALM_START_NS, MarketParameters, Simulator, calm
+from pretrade.simulation.market import CALM_SEED, CALM_START_NS, MarketParameters, calm
 
 CALM_HOURS: Final = 32.0
 """A quarter teaches the model, 24 hours set its thresholds."""
 CHAMPION: Final = "pca"
 _PARTS: Final = 2
 _HOUR_NS: Final = 3_600_000_000_000
+_FIRST_ROWS_S: Final = 310
 
 
-def model_folder(config: Config, run_path: Path, kind: str, hours: float = CALM_HOURS) -> Path:
-    """Where the model of this configuration, market and version is cached."""
+def model_folders(config: Config, run_path: Path, kinds: Sequence[str], hours: float = CALM_HOURS) -> dict[str, Path]:
+    """Where the models of this configuration, market, feature kernel and code are cached, by kind."""
     words = (
-        kind,
         f"{hours:g}",
         str(CALM_SEED),
         __version__,
         MarketParameters().as_json(),
-        _market_bytes(),
+        _first_rows(config),
+        _sources(),
         repr(config.snapshot),
         repr(config.anomaly),
         repr(config.evidence),
     )
-    key = hashlib.sha256("|".join(words).encode()).hexdigest()[:16]
-    return run_path / "models" / f"{kind}-{key}"
+    keys = {kind: hashlib.sha256("|".join((kind, *words)).encode()).hexdigest()[:16] for kind in kinds}
+    return {kind: run_path / "models" / f"{kind}-{key}" for kind, key in keys.items()}
 
 
-def _market_bytes() -> str:
-    """Hash of the calm market's first seconds: another engine makes another model."""
-    simulator = Simulator(MarketParameters(), CALM_SEED, CALM_START_NS)
-    simulator.run_until(CALM_START_NS + 5_000_000_000)
-    return simulator.event_log_hash
+def _first_rows(config: Config) -> str:
+    """Hash of the calm market's first rows, baselines included: another engine or kernel makes another model."""
+    return hashlib.sha256(calm(_FIRST_ROWS_S / 3600, seed=CALM_SEED, config=config).rows.tobytes()).hexdigest()
 
 
-def calm_hours(hours: float, config: Config) -> Features:
+def _sources() -> str:
+    """Hash of the code that fits and scores."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(models.__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def calm_hours(hours: float, config: Config, *, workers: int = _PARTS) -> Features:
     """Simulate calm hours as two markets of half the length, one after the other in time, side by side on the machine.
+
+    Parameters
+    ----------
+    hours
+        Of both together.
+    config
+        Snapshot settings.
+    workers
+        Processes that may work at the same time; 1 is this one alone.
 
     Notes
     -----
@@ -59,8 +75,12 @@ def calm_hours(hours: float, config: Config) -> Features:
     """
     with tempfile.TemporaryDirectory(prefix="pretrade-calm-") as folder:
         files = [Path(folder) / f"{part}.npy" for part in range(_PARTS)]
-        with ProcessPoolExecutor(_PARTS, mp_context=multiprocessing.get_context("spawn")) as pool:
-            list(pool.map(_simulate_part, range(_PARTS), [hours / _PARTS] * _PARTS, [config] * _PARTS, files))
+        each = (range(_PARTS), [hours / _PARTS] * _PARTS, [config] * _PARTS, files)
+        if workers == 1:
+            list(map(_simulate_part, *each))
+        else:
+            with ProcessPoolExecutor(min(workers, _PARTS), mp_context=multiprocessing.get_context("spawn")) as pool:
+                list(pool.map(_simulate_part, *each))
         return Features(np.concatenate([np.load(file, allow_pickle=False) for file in files]))
 
 
@@ -70,7 +90,13 @@ def _simulate_part(part: int, hours: float, config: Config, file: Path) -> None:
 
 
 def calm_models(
-    config: Config, run_path: Path, kinds: tuple[str, ...] = (CHAMPION,), *, hours: float = CALM_HOURS, say: Callable[[str], None] = lambda _: None
+    config: Config,
+    run_path: Path,
+    kinds: tuple[str, ...] = (CHAMPION,),
+    *,
+    hours: float = CALM_HOURS,
+    workers: int = _PARTS,
+    say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, models.AnomalyModel]:
     """Load the cached models, or simulate calm hours once and fit those that are missing.
 
@@ -84,20 +110,33 @@ def calm_models(
         Model kinds, such as ``pca`` or ``vae``.
     hours
         Calm hours to simulate, at least 24.
+    workers
+        Processes that may work at the same time; the models do not depend on it.
     say
         Called with one line of progress at a time.
     """
-    folders = {kind: model_folder(config, run_path, kind, hours) for kind in kinds}
+    folders = model_folders(config, run_path, kinds, hours)
     missing = [kind for kind, folder in folders.items() if not (folder / "manifest.json").exists()]
     if missing:
         say(f"simulating {hours:g} calm hours to fit {', '.join(missing)}")
-        rows = calm_hours(hours, config).calm()
+        rows = calm_hours(hours, config, workers=workers).calm()
         say(f"{len(rows)} calm rows")
         for kind in missing:
             model = models.new(kind, config).fit(rows, seed=0)
-            temporary = folders[kind].with_suffix(".tmp")
-            shutil.rmtree(temporary, ignore_errors=True)
-            model.save(temporary)
-            temporary.rename(folders[kind])
+            _keep(model, folders[kind])
             say(f"fitted {kind}")
     return {kind: models.load(folder) for kind, folder in folders.items()}
+
+
+def _keep(model: models.Anomaly, folder: Path) -> None:
+    """Save whole or not at all; another process that fitted the same model first is right too."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        model.save(temporary)
+        temporary.rename(folder)
+    except OSError:
+        if not (folder / "manifest.json").exists():
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
