@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from pretrade.domain.config import Config
 from pretrade.domain.errors import ModelError
-from pretrade.models.anomaly import Anomaly, AnomalyModel, ScoreStream
+from pretrade.models.anomaly import Anomaly, AnomalyModel
 from pretrade.models.pca import PcaAnomaly
 from pretrade.models.rules import DepthRule, MinRule, RvRule
 from pretrade.models.scores import Scores
 from pretrade.models.store import load_as
+from pretrade.models.stream import ScoreStream
 from pretrade.models.vae import VaeAnomaly
 
 if TYPE_CHECKING:

@@ -13,16 +13,15 @@ from numpy.typing import NDArray
 from pretrade.domain.config import Config
 from pretrade.domain.errors import LookaheadError, ModelError
 from pretrade.features import Features
-from pretrade.models.evidence import COLUMNS, evidence
-from pretrade.models.normaliser import Normaliser
+from pretrade.models.normaliser import Normaliser, Season
 from pretrade.models.score_map import ScoreMap
 from pretrade.models.scores import Scores
+from pretrade.models.stream import ScoreStream, causal_median
 
 FIT_SHARE: Final = 0.7
 LONG_ROWS: Final = 300_000
 LONG_FIT_SHARE: Final = 0.25
 """A long history teaches the model from its first quarter: thresholds need the days more than the model does."""
-WINDOW_ROWS: Final = 10
 _TINY: Final = 1e-9
 
 
@@ -81,6 +80,7 @@ class Anomaly(ABC):
     def __init__(self, config: Config | None = None) -> None:
         self.config = config or Config.load()
         self._normaliser: Normaliser | None = None
+        self._season: Season | None = None
         self._map: ScoreMap | None = None
         self._fitted: dict[str, Any] = {}
         self._id = ""
@@ -127,9 +127,12 @@ class Anomaly(ABC):
         self._normaliser = Normaliser.fit(rows)
         self.fit_core(self._normaliser(rows), seed)
         raw = np.log(self.parts(self._normaliser(held)).mean(axis=1) + _TINY)
-        smooth = np.concatenate([_median(raw[held.instrument_id == i], self.config.anomaly.smoothing_rows) for i in np.unique(held.instrument_id)])
-        ts = np.concatenate([held.ts_recv[held.instrument_id == i] for i in np.unique(held.instrument_id)])
-        self._map = ScoreMap.fit(smooth, ts, self.config.anomaly)
+        order = np.argsort(held.instrument_id, kind="stable")
+        ids, ts = held.instrument_id[order], held.ts_recv[order]
+        cuts = np.flatnonzero(np.diff(ids)) + 1
+        smooth = np.concatenate([causal_median(part, self.config.anomaly.smoothing_rows) for part in np.split(raw[order], cuts)])
+        self._season = Season.fit(smooth, ts, ids)
+        self._map = ScoreMap.fit(self._season(smooth, ts, ids), ts, self.config.anomaly)
         self._fitted = {
             "rows": len(rows),
             "calibration_rows": len(held),
@@ -147,6 +150,13 @@ class Anomaly(ABC):
         if self._normaliser is None:
             raise ModelError(f"this {self.kind} model is not fitted; call fit first")
         return self._normaliser
+
+    @property
+    def season(self) -> Season:
+        """What instrument and time of day add to raw values."""
+        if self._season is None:
+            raise ModelError(f"this {self.kind} model is not fitted; call fit first")
+        return self._season
 
     @property
     def score_map(self) -> ScoreMap:
@@ -220,6 +230,7 @@ class Anomaly(ABC):
     def restore(self, facts: dict[str, Any]) -> None:
         """Take over what :meth:`as_dict` gave."""
         self._normaliser = Normaliser.from_dict(facts["normaliser"])
+        self._season = Season.from_dict(facts["season"])
         self._map = ScoreMap.from_dict(facts["score_map"])
         self._fitted = facts["fitted"]
         self.core_from_dict(facts["core"])
@@ -229,109 +240,8 @@ class Anomaly(ABC):
         return {
             "kind": self.kind,
             "normaliser": self.normaliser.as_dict(),
+            "season": self.season.as_dict(),
             "score_map": self.score_map.as_dict(),
             "fitted": self._fitted,
             "core": self.core_as_dict(),
         }
-
-
-class ScoreStream:
-    """Scores chunks of rows as if they were one table.
-
-    Parameters
-    ----------
-    model
-        A fitted model.
-    """
-
-    def __init__(self, model: Anomaly) -> None:
-        self._model = model
-        self._past: dict[int, NDArray[np.float64]] = {}
-
-    def update(self, features: Features) -> Scores:
-        """Score the next rows, in ``ts_recv`` order.
-
-        Notes
-        -----
-        Event-driven rows see the history but do not enter it: windows are of grid rows and the row itself.
-        """
-        model, n = self._model, len(features)
-        raw, parts = model.raw_and_parts(features)
-        columns = np.column_stack([raw, *(features.column(name) for name in COLUMNS)]) if n else np.empty((0, 1 + len(COLUMNS)))
-        smooth, high, critical = np.full(n, np.nan), np.zeros(n, bool), np.zeros(n, bool)
-        grid = features.rows["kind"] == 0
-        for instrument_id in np.unique(features.instrument_id).tolist():
-            mine = np.flatnonzero(features.instrument_id == instrument_id)
-            past = self._past.get(instrument_id)
-            if past is None:
-                past = np.full((WINDOW_ROWS - 1, columns.shape[1]), np.nan)
-            windows, past = _windows(columns[mine], grid[mine], past)
-            self._past[instrument_id] = past
-            smooth[mine] = _nan_median(windows[:, -model.config.anomaly.smoothing_rows :, 0])
-            high[mine], critical[mine] = evidence(windows[:, :, 1:], model.config.evidence)
-        smooth = np.where(np.isnan(raw), np.nan, smooth)
-        score = _capped(model, model.score_map(smooth), smooth, high, critical, has_book=~np.isnan(columns[:, 3]) if n else np.zeros(0, bool))
-        order = np.argsort(-parts, axis=1, kind="stable")[:, :3]
-        top = np.take_along_axis(parts, order, axis=1)
-        codes = np.where((top > 0) & ~np.isnan(raw)[:, None], order + 1, 0).astype(np.uint8)
-        return Scores(
-            features.ts_recv,
-            features.instrument_id,
-            features.phase,
-            features.feed_state,
-            smooth,
-            score,
-            high,
-            critical,
-            codes,
-            top,
-            features,
-            model.id,
-            model.provisional,
-        )
-
-
-def _capped(
-    model: Anomaly,
-    score: NDArray[np.float64],
-    raw: NDArray[np.float64],
-    high: NDArray[np.bool_],
-    critical: NDArray[np.bool_],
-    *,
-    has_book: NDArray[np.bool_],
-) -> NDArray[np.float64]:
-    """Evidence caps: below HIGH without evidence for HIGH, below CRITICAL without evidence for CRITICAL, and CRITICAL with it."""
-    a = model.config.anomaly
-    score = np.where(has_book & ~high & ~critical, np.minimum(score, np.nextafter(a.cut_high, 0)), score)
-    score = np.where(~critical, np.minimum(score, np.nextafter(a.cut_critical, 0)), score)
-    with np.errstate(invalid="ignore"):
-        return np.where(critical & (raw >= model.score_map.raw_high), np.maximum(score, a.cut_critical), score)
-
-
-def _windows(rows: NDArray[np.float64], grid: NDArray[np.bool_], past: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Window of each row ``(n, 10, k)`` over the grid rows before it and itself, and the history left behind."""
-    if grid.all():
-        everything = np.concatenate([past, rows])
-        windows = np.lib.stride_tricks.sliding_window_view(everything, WINDOW_ROWS, axis=0).transpose(0, 2, 1)
-        return windows, everything[-(WINDOW_ROWS - 1) :].copy()
-    out = np.empty((len(rows), WINDOW_ROWS, rows.shape[1]))
-    for i, row in enumerate(rows):
-        out[i] = np.concatenate([past, row[None]])
-        if grid[i]:
-            past = out[i][1:].copy()
-    return out, past
-
-
-def _nan_median(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Median over the last axis that leaves NaN out; NaN where all are."""
-    ordered = np.sort(values, axis=1)
-    count = (~np.isnan(values)).sum(axis=1)
-    low, high = np.maximum((count - 1) // 2, 0), np.maximum(count // 2, 0)
-    rows = np.arange(len(values))
-    middle = (ordered[rows, low] + ordered[rows, np.minimum(high, values.shape[1] - 1)]) / 2
-    return np.where(count > 0, middle, np.nan)
-
-
-def _median(raw: NDArray[np.float64], rows: int) -> NDArray[np.float64]:
-    padded = np.concatenate([np.full(rows - 1, np.nan), raw])
-    return _nan_median(np.lib.stride_tricks.sliding_window_view(padded, rows))

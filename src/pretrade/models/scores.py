@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -21,7 +22,7 @@ class Scores:
     ts_recv, instrument_id, phase, feed_state
         Of the row.
     raw
-        Smoothed model output, log scale, NaN where not scored.
+        Smoothed model output, log scale, without what instrument and time of day add to it; NaN where not scored.
     score
         Calibrated, in [0, 1], higher is worse; capped by the evidence of the book; NaN where not scored.
     evidence_high, evidence_critical
@@ -59,6 +60,15 @@ class Scores:
         """Rows by slice, mask or index array."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return Scores(**{name: v if name in ("model_id", "provisional") else v[key] for name, v in values.items()})
+
+    @classmethod
+    def concat(cls, parts: Sequence[Scores], features: Features) -> Scores:
+        """Scores of consecutive parts of ``features`` by one model."""
+        last = parts[-1]
+        joined = {
+            f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls) if f.name not in ("features", "model_id", "provisional")
+        }
+        return cls(**joined, features=features, model_id=last.model_id, provisional=last.provisional)
 
     @property
     def is_scored(self) -> NDArray[np.bool_]:

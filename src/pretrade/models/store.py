@@ -12,9 +12,10 @@ from typing import Any, Final
 import numpy as np
 
 from pretrade.domain.errors import ModelError
+from pretrade.features import VECTOR
 from pretrade.models.anomaly import Anomaly
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 CHECK_ROWS: Final = 1_000
 _TOLERANCE: Final = 1e-6
 
@@ -32,7 +33,7 @@ def save(model: Anomaly, folder: Path) -> None:
     ModelError
         If the folder cannot be written.
     """
-    z = np.random.default_rng(0).normal(size=(CHECK_ROWS, len(model.normaliser.median))) * 2.0
+    z = np.random.default_rng(0).normal(size=(CHECK_ROWS, len(VECTOR))) * 2.0
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "model.json").write_text(json.dumps(model.as_dict(), sort_keys=True))
