@@ -49,7 +49,8 @@ class ScoreStream:
         Notes
         -----
         Event-driven rows see the history but do not enter it: windows are of grid rows and the row itself. A row that is not
-        scored, or is older than the window is long, counts as undefined. Cost: about 0.2 ms for one row, 60 ms for one row each of 10,000 instruments.
+        scored, or is older than the window is long, counts as undefined.
+        Cost: about 0.2 ms for one row, under 0.1 s for one row each of 10,000 instruments.
         """
         if len(features) <= _CHUNK_ROWS:
             return self._update(features)
