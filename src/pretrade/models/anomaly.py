@@ -132,7 +132,7 @@ class Anomaly(ABC):
         cuts = np.flatnonzero(np.diff(ids)) + 1
         smooth = np.concatenate([causal_median(part, self.config.anomaly.smoothing_rows) for part in np.split(raw[order], cuts)])
         self._season = Season.fit(smooth, ts, ids)
-        self._map = ScoreMap.fit(self._season(smooth, ts, ids), ts, self.config.anomaly)
+        self._map = ScoreMap.fit(self._season(smooth, ts, ids), ts, self.config.anomaly, ids)
         self._fitted = {
             "rows": len(rows),
             "calibration_rows": len(held),

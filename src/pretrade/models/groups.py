@@ -38,11 +38,11 @@ class Groups:
     @classmethod
     def fit(cls, ts_recv: NDArray[np.int64], instrument_id: NDArray[np.uint32]) -> Self:
         """Choose the groups that ``ts_recv`` and ``instrument_id``, both ``(n,)``, have history for."""
-        instruments = np.unique(instrument_id).astype(np.int64)
+        order = np.argsort(instrument_id, kind="stable")
+        instruments, starts = np.unique(instrument_id[order], return_index=True)
         table = np.zeros((len(instruments) + 1, BUCKETS), np.int64)
         parents = [0]
-        for line, instrument in enumerate(instruments):
-            ts = ts_recv if len(instruments) == 1 else ts_recv[instrument_id == instrument]
+        for line, ts in enumerate(np.split(ts_recv[order], starts[1:])):
             own = 0
             if len(instruments) > 1 and len(ts) >= ENOUGH_ROWS:
                 own = len(parents)
@@ -53,7 +53,7 @@ class Groups:
             for bucket in np.flatnonzero(sessions >= ENOUGH_SESSIONS):
                 table[line, bucket] = len(parents)
                 parents.append(own)
-        return cls(instruments, table, tuple(parents))
+        return cls(instruments.astype(np.int64), table, tuple(parents))
 
     def __len__(self) -> int:
         return len(self.parents)
@@ -72,11 +72,11 @@ class Groups:
         order = np.argsort(mine, kind="stable")
         cuts = np.searchsorted(mine[order], np.arange(len(self) + 1))
         own = [order[a:b] for a, b in itertools.pairwise(cuts.tolist())]
-        out: list[NDArray[np.int64]] = [np.arange(len(mine))]
-        for group in range(1, len(self)):
-            below = [own[g] for g, parent in enumerate(self.parents) if g == group or (g and parent == group)]
-            out.append(np.sort(np.concatenate(below)))
-        return out
+        family = [[rows] for rows in own]
+        for group, parent in enumerate(self.parents):
+            if parent:
+                family[parent].append(own[group])
+        return [np.arange(len(mine)), *(np.sort(np.concatenate(rows)) for rows in family[1:])]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

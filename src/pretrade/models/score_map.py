@@ -39,7 +39,7 @@ class Tail:
         return float(self.threshold + self.sigma / self.xi * (ratio**self.xi - 1.0))
 
 
-def fit_tail(raw: NDArray[np.float64], ts_recv: NDArray[np.int64], gap_s: float) -> Tail:
+def fit_tail(raw: NDArray[np.float64], ts_recv: NDArray[np.int64], gap_s: float, instrument_id: NDArray[np.uint32] | None = None) -> Tail:
     """Peaks over threshold with de-clustering; probability-weighted moments (Hosking, Wallis 1987).
 
     The threshold is the highest of the 99.9, 99.5, 99 and 98 % quantiles that leaves 30 clusters; the shape is set to 0
@@ -52,7 +52,7 @@ def fit_tail(raw: NDArray[np.float64], ts_recv: NDArray[np.int64], gap_s: float)
     threshold = float(raw.max())
     for level in _LEVELS:
         threshold = float(np.quantile(raw, level))
-        maxima = _cluster_maxima(raw, ts_recv, threshold, gap_s)
+        maxima = cluster_maxima(raw, ts_recv, threshold, gap_s, instrument_id)
         if len(maxima) >= 30:
             break
     excess = np.sort(maxima - threshold)
@@ -73,12 +73,22 @@ def fit_tail(raw: NDArray[np.float64], ts_recv: NDArray[np.int64], gap_s: float)
     return Tail(threshold, xi, sigma, n / days, n)
 
 
-def _cluster_maxima(raw: NDArray[np.float64], ts_recv: NDArray[np.int64], threshold: float, gap_s: float) -> NDArray[np.float64]:
+def cluster_starts(ts_recv: NDArray[np.int64], gap_s: float, instrument_id: NDArray[np.uint32] | None = None) -> NDArray[np.intp]:
+    """Places where a cluster begins: another instrument, or more than ``gap_s`` after the place before; rows by instrument, then time."""
+    begins = np.diff(ts_recv) > gap_s * 1e9
+    if instrument_id is not None:
+        begins |= np.diff(instrument_id.astype(np.int64)) != 0
+    return np.flatnonzero(np.r_[True, begins])
+
+
+def cluster_maxima(
+    raw: NDArray[np.float64], ts_recv: NDArray[np.int64], threshold: float, gap_s: float, instrument_id: NDArray[np.uint32] | None = None
+) -> NDArray[np.float64]:
+    """Largest value of each cluster of values above ``threshold``; rows by instrument, then time."""
     above = np.flatnonzero(raw > threshold)
     if len(above) == 0:
         return np.empty(0)
-    starts = np.flatnonzero(np.r_[True, np.diff(ts_recv[above]) > gap_s * 1e9])
-    return np.maximum.reduceat(raw[above], starts)
+    return np.maximum.reduceat(raw[above], cluster_starts(ts_recv[above], gap_s, None if instrument_id is None else instrument_id[above]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +118,10 @@ class ScoreMap:
         return self.days < _ENOUGH_DAYS
 
     @classmethod
-    def fit(cls, raw: NDArray[np.float64], ts_recv: NDArray[np.int64], config: AnomalyConfig) -> Self:
-        """Fit on calm rows that the model was not fitted on.
+    def fit(
+        cls, raw: NDArray[np.float64], ts_recv: NDArray[np.int64], config: AnomalyConfig, instrument_id: NDArray[np.uint32] | None = None
+    ) -> Self:
+        """Fit on calm rows that the model was not fitted on, by instrument, then time.
 
         Raises
         ------
@@ -118,15 +130,16 @@ class ScoreMap:
         """
         finite = np.isfinite(raw)
         raw, ts_recv = raw[finite], ts_recv[finite]
+        ids = None if instrument_id is None else instrument_id[finite]
         if len(raw) < 200:
             raise ModelError(f"{len(raw)} scored calm rows are too few to calibrate on; at least 200 are needed")
-        tail = fit_tail(raw, ts_recv, config.event_gap_s)
+        tail = fit_tail(raw, ts_recv, config.event_gap_s, ids)
         wanted = [float(raw.min()), float(np.median(raw)), *(tail.level(b) for b in (config.budget_elevated, config.budget_high, CRITICAL_BUDGET))]
         knots = [wanted[0]]
         for value in wanted[1:]:
             knots.append(max(value, knots[-1] + 1e-3))
         days = len(raw) / ROWS_PER_DAY
-        realised = tuple(len(_cluster_maxima(raw, ts_recv, k, config.event_gap_s)) / days for k in knots[2:4])
+        realised = tuple(len(cluster_maxima(raw, ts_recv, k, config.event_gap_s, ids)) / days for k in knots[2:4])
         return cls(tuple(knots), tail, days, (realised[0], realised[1]))
 
     def __call__(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:

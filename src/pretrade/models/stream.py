@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from pretrade.domain.errors import ModelError
 from pretrade.models.evidence import COLUMNS, evidence
 from pretrade.models.scores import Scores
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pretrade.features import Features
     from pretrade.models.anomaly import Anomaly
 
@@ -42,6 +45,33 @@ class ScoreStream:
         self._slots: dict[int, int] = {}
         self._past = np.empty((0, PAST_ROWS, 1 + len(COLUMNS)))
         self._past_ts = np.empty((0, PAST_ROWS), np.int64)
+
+    def checkpoint(self) -> dict[str, Any]:
+        """Everything the next update depends on, as plain values for JSON."""
+        return {
+            "model": self._model.id,
+            "instruments": list(self._slots),
+            "past": self._past.astype("<f8").tobytes().hex(),
+            "past_ts": self._past_ts.astype("<i8").tobytes().hex(),
+        }
+
+    def restore(self, checkpoint: Mapping[str, Any]) -> None:
+        """Go on from :meth:`checkpoint`.
+
+        Raises
+        ------
+        ModelError
+            If it was taken of another model, or is not whole; this stream is then unchanged.
+        """
+        if checkpoint.get("model") != self._model.id:
+            raise ModelError(f"checkpoint was taken of model {checkpoint.get('model')}; this stream is of model {self._model.id}")
+        try:
+            slots = {int(instrument): slot for slot, instrument in enumerate(checkpoint["instruments"])}
+            past = np.frombuffer(bytes.fromhex(checkpoint["past"]), "<f8").reshape(len(slots), *self._past.shape[1:])
+            past_ts = np.frombuffer(bytes.fromhex(checkpoint["past_ts"]), "<i8").reshape(len(slots), PAST_ROWS)
+        except (KeyError, TypeError, ValueError) as e:
+            raise ModelError(f"checkpoint of a score stream is not whole: {e!r}") from e
+        self._slots, self._past, self._past_ts = slots, past.astype(np.float64), past_ts.astype(np.int64)
 
     def update(self, features: Features) -> Scores:
         """Score the next rows, in ``ts_recv`` order.
