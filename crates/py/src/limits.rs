@@ -188,6 +188,13 @@ fn header<'py, R: TableRecord>(py: Python<'py>, table: &Table<R>) -> PyResult<Bo
 table_class!(NativeLimits, LimitsTable, "limits" {});
 table_class!(NativeQuotes, QuotesTable, "quotes" {});
 table_class!(NativeControls, ControlsTable, "controls" {
+    /// True where nothing lies at `path`, or a whole table of another boot or simulated run: no live gateway reads it.
+    #[staticmethod]
+    fn is_free(path: PathBuf, clock_domain: &[u8]) -> PyResult<bool> {
+        let is_foreign = |domain: ClockDomain| ControlsTable::open(&path, &domain, Access::Read).is_err_and(|e| e.is_foreign_clock || e.is_absent);
+        Ok(is_foreign(domain_of(clock_domain)?) && clock::boot_domain().is_ok_and(is_foreign))
+    }
+
     #[getter]
     fn kill_word(&self) -> u64 {
         self.0.kill_word()

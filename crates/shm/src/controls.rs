@@ -264,10 +264,15 @@ impl Table<ControlsRecord> {
     /// Tells every gateway to merge again. Call after each change.
     ///
     /// # Errors
-    /// When this handle only reads.
+    /// When this handle only reads, or no gateway opens this table by its name any more: what was written reaches nobody.
     pub fn bump_generation(&self) -> Result<u64, TableError> {
         self.must_write()?;
-        Ok(self.map().words()[word_of!(generation)].fetch_add(1, Ordering::AcqRel) + 1)
+        let word = &self.map().words()[word_of!(generation)];
+        let moved = word.fetch_update(Ordering::AcqRel, Ordering::Acquire, |g| (g != 0).then(|| g + 1));
+        match moved {
+            Ok(before) if !self.is_detached() => Ok(before + 1),
+            _ => Err(TableError::new(self.path(), "was replaced, removed or truncated; the change reaches no gateway, open it again")),
+        }
     }
 
     /// Arms the firm kill, needing no lock and no other process; returns the number of this arming.

@@ -12,19 +12,22 @@ pub struct TableError {
     pub problem: String,
     /// True where the file simply is not there.
     pub is_absent: bool,
+    /// True where the table is whole but of another clock domain.
+    pub is_foreign_clock: bool,
 }
 
 impl TableError {
     /// An error about `path`.
     #[must_use]
     pub fn new(path: &Path, problem: impl Into<String>) -> Self {
-        TableError { path: path.to_owned(), problem: problem.into(), is_absent: false }
+        TableError { path: path.to_owned(), problem: problem.into(), is_absent: false, is_foreign_clock: false }
     }
 
     /// An operating-system error while doing `what`.
     #[must_use]
     pub fn os(path: &Path, what: &str, error: &std::io::Error) -> Self {
-        TableError { path: path.to_owned(), problem: format!("{what}: {error}"), is_absent: error.kind() == std::io::ErrorKind::NotFound }
+        let is_absent = error.kind() == std::io::ErrorKind::NotFound;
+        TableError { is_absent, ..Self::new(path, format!("{what}: {error}")) }
     }
 }
 

@@ -77,7 +77,7 @@ pub struct Header {
     pub spare_2: [u64; 5],
     /// `controls`: firm kill word, 0 = not armed, else the number of the arming.
     pub kill_word: u64,
-    /// `controls`: rises with every change in the table; 0 only when the mapping is dead.
+    /// `controls`: rises with every change in the table; 0 only when the mapping is dead or the table retired.
     pub generation: u64,
     /// `controls`: number of armings so far.
     pub kill_count: u64,
@@ -159,7 +159,8 @@ pub(crate) fn check_header<R: TableRecord>(map: &Mapping, header: &Header, clock
         return refuse(format!("{count} records of {stride} bytes behind {index} index entries do not fit the file of {} bytes", header.file_size));
     }
     if header.clock_domain != *clock_domain {
-        return refuse(format!("clock domain is {}; this process lives in {}", domain_text(&header.clock_domain), domain_text(clock_domain)));
+        let problem = format!("clock domain is {}; this process lives in {}", domain_text(&header.clock_domain), domain_text(clock_domain));
+        return Err(TableError { is_foreign_clock: true, ..TableError::new(map.path(), problem) });
     }
     Ok(())
 }

@@ -179,11 +179,16 @@ impl<R: TableRecord> Table<R> {
             for &(first, second) in keys {
                 builder.insert(first, second)?;
             }
-            if map.try_lock()? { Ok(()) } else { Err(TableError::new(map.path(), "is locked by another process")) }
+            if !map.try_lock()? {
+                return Err(TableError::new(map.path(), "is locked by another process"));
+            }
+            // Before the new file takes the name: a gate never trusts the old one while others already write the new one.
+            if let Some(old) = old.as_ref().filter(|o| o.words()[0].load(Ordering::Relaxed) == R::MAGIC) {
+                old.words()[word_of!(generation)].store(0, Ordering::Release);
+                old.halves()[half_of!(retired)].store(1, Ordering::Release);
+            }
+            Ok(())
         })?;
-        if let Some(old) = old.filter(|o| o.words()[0].load(Ordering::Relaxed) == R::MAGIC) {
-            old.halves()[half_of!(retired)].store(1, Ordering::Release);
-        }
         Ok(Self::over(map, Shape::of(&header)))
     }
 
@@ -356,7 +361,7 @@ impl<R: TableRecord> Table<R> {
         self.map.halves()[half_of!(epoch)].load(Ordering::Acquire)
     }
 
-    /// The generation word: moves with every change of `controls`; 0 only when the mapping is dead.
+    /// The generation word: moves with every change of `controls`; 0 only when the mapping is dead or the table retired.
     #[inline(always)]
     #[must_use]
     pub fn generation(&self) -> u64 {

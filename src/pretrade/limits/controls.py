@@ -71,7 +71,7 @@ class Controls:
         ControlError
             If the journal already holds tighter limits than ``config``: loosening needs ``second_by``.
         TableError
-            If the table cannot be made.
+            If the table cannot be made, or one is there that cannot be read: it is never replaced under a running gateway.
         """
         run = _directory(run).create()
         with held(run.controls_lock, f"create by {by}", timeout_s=lock_timeout_s):
@@ -392,10 +392,14 @@ def _directory(run: RunDirectory | Path | str) -> RunDirectory:
 
 
 def _open_or_make(run: RunDirectory, keys: list[tuple[Level, int]]) -> Any:  # noqa: ANN401 - native class
-    """A good table is kept: its kill words must not be lost; one that is absent or refused is made anew."""
-    try:
-        return _native.NativeControls.open(run.controls, run.clock_domain, "shared")
-    except TableError:
+    """A table is kept: its kill words must not be lost, and a running gateway reads it. Only where none can is one made."""
+    if _native.NativeControls.is_free(run.controls, run.clock_domain):
         pairs = [(row_id, int(level)) for level, row_id in keys]
         _native.NativeControls.create(run.controls, pairs, run.clock_domain, capacity=len(pairs) + _SPARE_ROWS, ts_created=time.time_ns())
+    try:
         return _native.NativeControls.open(run.controls, run.clock_domain, "shared")
+    except TableError as e:
+        raise TableError(
+            f"{e}; it is not replaced, because a running gateway may still read it: stop every gateway of {run.path}, remove the file and start"
+            " again, then it is rebuilt from the control journal"
+        ) from e

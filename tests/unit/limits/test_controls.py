@@ -13,7 +13,7 @@ import pytest
 from pretrade import audit
 from pretrade.domain import LIMITS_DTYPE, Config, LimitFlag
 from pretrade.domain.errors import ControlError, TableError
-from pretrade.limits import Controls, Level, LimitsTable, RunDirectory
+from pretrade.limits import Controls, Level, LimitsTable, RunDirectory, clock_domain
 from pretrade.limits.lock import held
 from pretrade.limits.state import DIRECTIONS, is_looser
 
@@ -245,3 +245,38 @@ def test_limit_that_nothing_judges_at_a_level_is_refused_and_a_firm_limit_reache
         controls.set_static(0, {"position_max_long": 5}, "ada", REASON, level=Level.FIRM)
     controls.set_static(0, {"max_order_quantity": 400}, "ada", REASON, level=Level.FIRM)
     assert int(controls.record(Level.FIRM, 0)["static_limits"]["max_order_quantity"]) == 400
+
+
+@pytest.mark.parametrize("at", [0, 56])
+def test_table_that_cannot_be_read_is_not_replaced_under_a_running_gateway(run: RunDirectory, controls: Controls, config: Config, at: int) -> None:
+    with run.controls.open("r+b") as file:  # magic, then checksum of the header
+        file.seek(at)
+        file.write(b"\0\0\0\0")
+    inode = run.controls.stat().st_ino
+    with pytest.raises(TableError, match=r"not replaced.*stop every gateway.*remove the file"):
+        Controls.create(run, config)
+    assert run.controls.stat().st_ino == inode
+
+
+def test_table_of_an_earlier_boot_is_replaced_and_stops_whoever_still_reads_it(tmp_path: Path, config: Config) -> None:
+    earlier = RunDirectory(tmp_path / "run", tmp_path / "journals", bytes(range(1, 17))).create()
+    before = Controls.create(earlier, config)
+    before.arm_kill("Ada", REASON)
+    now = RunDirectory(earlier.path, earlier.journals)
+    after = Controls.create(now, config)
+    assert after.kill_word != 0
+    assert before.generation == 0
+    with pytest.raises(TableError, match="reaches no gateway"):
+        before.arm_kill("Ada", REASON)
+
+
+def test_live_table_is_not_replaced_by_a_simulated_run(run: RunDirectory, controls: Controls, config: Config) -> None:
+    with pytest.raises(TableError, match=r"clock domain .* not replaced"):
+        Controls.create(RunDirectory(run.path, run.journals, clock_domain(1)), config)
+    assert controls.generation > 0
+
+
+def test_kill_through_a_removed_table_is_refused(run: RunDirectory, controls: Controls) -> None:
+    run.controls.unlink()
+    with pytest.raises(TableError, match="reaches no gateway"):
+        controls.arm_kill("Ada", REASON)

@@ -193,3 +193,20 @@ fn state_words_move_outside_the_seqlock_and_bump_the_generation() {
     assert!(tool.release_kill(second).unwrap());
     assert_eq!(gate.kill_word(), 0);
 }
+
+#[test]
+fn a_replaced_or_removed_table_stops_its_readers_and_acknowledges_no_kill() {
+    let path = place("controls-replaced");
+    let keys = [(1, Level::Instrument as u32)];
+    drop(ControlsTable::create(&path, &keys, &CreateOptions::new(DOMAIN)).unwrap());
+    let gate = ControlsTable::open(&path, &DOMAIN, Access::Read).unwrap();
+    let tool = ControlsTable::open(&path, &DOMAIN, Access::Shared).unwrap();
+    drop(ControlsTable::create(&path, &keys, &CreateOptions::new(DOMAIN)).unwrap());
+    assert_eq!(gate.generation(), 0, "a gate takes 0 for stage 3");
+    assert!(tool.arm_kill().unwrap_err().to_string().contains("reaches no gateway"));
+    assert_eq!(gate.generation(), 0, "no tool revives it");
+    let tool = ControlsTable::open(&path, &DOMAIN, Access::Shared).unwrap();
+    tool.arm_kill().unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert!(tool.arm_kill().unwrap_err().to_string().contains("reaches no gateway"));
+}
