@@ -9,7 +9,7 @@ INSTALL := $(BIN)/uv pip install -q --python $(BIN)/python --reinstall-package p
 STEP = @start=$$(date +%s); echo "== $(1)"; $(2) && echo "== $(1): $$(( $$(date +%s) - start )) s"
 
 .NOTPARALLEL:
-.PHONY: demo test lint fmt bench setup setup-dev need-cargo clean
+.PHONY: demo test lint fmt bench mutants setup setup-dev need-cargo clean
 
 demo: setup
 	$(ENV) $(BIN)/pretrade demo
@@ -33,6 +33,9 @@ fmt: need-cargo setup-dev
 
 bench: setup
 	$(ENV) $(BIN)/pretrade bench --full
+
+mutants: need-cargo setup-dev
+	$(ENV) $(BIN)/python -m tests.planted.plant
 
 setup: $(VENV)/.installed
 setup-dev: $(VENV)/.installed-dev

@@ -263,6 +263,12 @@ impl Gate {
         }
     }
 
+    /// Makes the journal refuse the next record although it has room: the planted fault of the tests.
+    #[doc(hidden)]
+    pub fn plant_refusal(&mut self) {
+        self.journal.iter_mut().for_each(pretrade_journal::GateJournal::plant_refusal);
+    }
+
     /// Signed position of an account in an instrument, `None` where unknown.
     #[must_use]
     pub fn position(&self, instrument_id: u32, account_id: u32) -> Option<i64> {

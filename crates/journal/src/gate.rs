@@ -44,6 +44,8 @@ pub struct GateJournal {
     /// Last seen tail: the real one is never lower, so the room computed from it is never too large.
     tail: u64,
     gateway: u16,
+    /// Records from tail to head at which the next one has no place: the ring's capacity.
+    places: u64,
     is_whole: bool,
     copier: Copier,
 }
@@ -81,7 +83,7 @@ impl GateJournal {
         drain(&ring, &mut disk)?;
         let (tail, ring) = (ring.tail(), Arc::new(ring));
         let copier = Copier::start(Arc::clone(&ring), disk).map_err(|e| JournalError::os(&options.disk, "start the copier", &e))?;
-        Ok(GateJournal { ring, head, tail, gateway: options.gateway, is_whole, copier })
+        Ok(GateJournal { places: ring.capacity(), ring, head, tail, gateway: options.gateway, is_whole, copier })
     }
 
     /// Writes one record into the ring; no allocation, no system call, no lock. Returns its sequence number, `None`
@@ -128,9 +130,9 @@ impl GateJournal {
 
     #[inline(always)]
     fn has_place(&mut self) -> bool {
-        if self.head - self.tail >= self.ring.capacity() {
+        if self.head - self.tail >= self.places {
             self.tail = self.ring.tail();
-            if self.head - self.tail >= self.ring.capacity() {
+            if self.head - self.tail >= self.places {
                 return false;
             }
         }
@@ -153,6 +155,12 @@ impl GateJournal {
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.is_whole
+    }
+
+    /// The next record finds no place although there is room: the planted fault of the gate's tests.
+    #[doc(hidden)]
+    pub fn plant_refusal(&mut self) {
+        self.places = 0;
     }
 
     /// A record that changed the gate's state could not be written: from now on the journal is not whole, takes nothing more,
