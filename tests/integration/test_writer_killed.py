@@ -136,11 +136,11 @@ def test_kill_and_release_work_with_the_writer_dead(run: RunDirectory, config: C
     gate = Gate(run.path, config=config)
     assert int(gate.decide(order(1, 1, START), START, START)[0]["verdict"]) == Verdict.ACCEPT
     controls = Controls.open(run)
-    controls.arm_kill("ann", "runaway algorithm seen")
+    number = controls.arm_kill("ann", "runaway algorithm seen")
     assert int(gate.decide(order(2, 1, START), START, START)[0]["reason"]) == ReasonCode.KILL_SWITCH
     cancel = order(3, 0, START)
     cancel["action"], cancel["original_client_order_id"] = Action.CANCEL, 1
     assert int(gate.decide(cancel, START, START)[0]["verdict"]) == Verdict.ACCEPT
-    controls.release_kill("ann", "bob", "algorithm stopped and checked")
+    controls.release_kill(number, "ann", "bob", "algorithm stopped and checked")
     assert int(gate.decide(order(4, 1, START), START, START)[0]["verdict"]) == Verdict.ACCEPT
     gate.close()

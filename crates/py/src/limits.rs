@@ -204,6 +204,18 @@ table_class!(NativeControls, ControlsTable, "controls" {
         self.0.arm_kill().map_err(|e| refused(py, &e))
     }
 
+    fn raise_kill_count(&self, py: Python<'_>, number: u64) -> PyResult<()> {
+        self.0.raise_kill_count(number).map_err(|e| refused(py, &e))
+    }
+
+    fn raise_kill(&self, py: Python<'_>, number: u64) -> PyResult<()> {
+        self.0.raise_kill(number).map_err(|e| refused(py, &e))
+    }
+
+    fn raise_row_kill(&self, py: Python<'_>, id: u32, level: u8, number: u64) -> PyResult<()> {
+        self.0.raise_row_kill(self.row(py, id, level)?, number).map_err(|e| refused(py, &e))
+    }
+
     fn release_kill(&self, py: Python<'_>, number: u64) -> PyResult<bool> {
         self.0.release_kill(number).map_err(|e| refused(py, &e))
     }

@@ -288,6 +288,36 @@ impl Table<ControlsRecord> {
         Ok(number)
     }
 
+    /// Rebuilding from the journal: no arming up to `number` happens again, so that a number names one arming for ever.
+    ///
+    /// # Errors
+    /// When this handle only reads.
+    pub fn raise_kill_count(&self, number: u64) -> Result<(), TableError> {
+        self.must_write()?;
+        self.map().words()[word_of!(kill_count)].fetch_max(number, Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// Rebuilding from the journal: puts the firm kill back under the number of its arming; never lowers it.
+    ///
+    /// # Errors
+    /// As for [`Table::bump_generation`].
+    pub fn raise_kill(&self, number: u64) -> Result<(), TableError> {
+        self.raise_kill_count(number)?;
+        self.map().words()[word_of!(kill_word)].fetch_max(number, Ordering::AcqRel);
+        self.bump_generation().map(|_| ())
+    }
+
+    /// As [`Table::raise_kill`], for one row.
+    ///
+    /// # Errors
+    /// As for [`Table::bump_generation`].
+    pub fn raise_row_kill(&self, slot: usize, number: u64) -> Result<(), TableError> {
+        self.raise_kill_count(number)?;
+        self.free_word(slot, KILL).fetch_max(number, Ordering::AcqRel);
+        self.bump_generation().map(|_| ())
+    }
+
     /// Releases the firm kill if `number` is still the newest arming; `false` when it was armed again meanwhile.
     ///
     /// # Errors

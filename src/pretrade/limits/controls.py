@@ -20,7 +20,7 @@ from pretrade.domain.errors import ControlError, JournalError, TableError
 from pretrade.limits.layouts import CONTROLS_DTYPE
 from pretrade.limits.lock import held
 from pretrade.limits.run_directory import RunDirectory
-from pretrade.limits.state import DIRECTIONS, PPM, Level, Row, State, Values, configured_rows, is_looser
+from pretrade.limits.state import DIRECTIONS, KILL_LEVELS, PPM, Level, Row, State, Values, configured_rows, is_looser
 from pretrade.limits.trips import Trip, trips_in_force
 
 REASON_LENGTH: Final = 10
@@ -155,33 +155,45 @@ class Controls:
         Raises
         ------
         ControlError
-            If the kill stands but could not be recorded; the message says that it stands.
+            If gateways do not read kills of that level, or the kill stands but could not be recorded; the message says which.
         """
         person = Person(by, reason)
+        if level not in KILL_LEVELS:
+            enforced = ", ".join(known.name.lower() for known in KILL_LEVELS)
+            raise ControlError(f"kill of {level.name.lower()} {row_id} would stop nothing: gateways enforce kills of {enforced}")
         number = int(self._native.arm_kill() if level is Level.FIRM else self._native.arm_row_kill(row_id, int(level)))
         fields = {"action": "arm_kill", "level": level.name.lower(), "id": row_id, "number": number}
         self._record_tightening(fields, person, f"kill {number}")
         return number
 
-    def release_kill(self, by: str, second_by: str, reason: str, *, level: Level = Level.FIRM, row_id: int = 0) -> None:
-        """Let orders pass again; two different persons.
+    def release_kill(self, number: int, by: str, second_by: str, reason: str, *, level: Level = Level.FIRM, row_id: int = 0) -> None:
+        """Let orders pass again; two different persons name the arming that they decided about.
+
+        Parameters
+        ----------
+        number
+            As :meth:`arm_kill` returned it.
+        by, second_by, reason
+            Two named humans and why.
+        level, row_id
+            Whose kill.
 
         Raises
         ------
         ControlError
-            If nothing is armed, the two persons are one, or it was armed again meanwhile.
+            If that arming is not in force (none is, or a later one stands), or the two persons are one.
         """
         person = self._two_persons(by, second_by, reason, "release of a kill")
         with self._lock(f"release_kill by {by}"):
-            number = self.kill_word if level is Level.FIRM else int(self._native.state(row_id, int(level))[0])
-            if number == 0:
-                raise ControlError(f"kill of {level.name.lower()} {row_id} is not armed; there is nothing to release")
+            in_force = self.kill_word if level is Level.FIRM else int(self._native.state(row_id, int(level))[0])
+            if number != in_force or number == 0:
+                raise ControlError(f"kill {number} of {level.name.lower()} {row_id} is not in force; in force: {in_force or 'none'}")
             fields = {"action": "release_kill", "level": level.name.lower(), "id": row_id, "number": number, "second_by": second_by}
             self._append(fields, person)
             released = self._native.release_kill(number) if level is Level.FIRM else self._native.release_row_kill(row_id, int(level), number)
             self._publish()
         if not released:
-            raise ControlError(f"kill {number} was armed again while it was being released; it stands")
+            raise ControlError(f"kill of {level.name.lower()} {row_id} was armed again while {number} was being released; it stands")
 
     def trip(self, instrument_id: int, by: str, reason: str) -> int:
         """Trip the breaker of one instrument by hand; returns the trip id."""
@@ -348,8 +360,9 @@ class Controls:
             row = self._state.rows.get(key)
             if row is not None:
                 self._publish_row(row)
+        self._native.raise_kill_count(self._state.last_kill)
         if self._state.firm_kill and self.kill_word == 0:
-            self._native.arm_kill()
+            self._native.raise_kill(self._state.firm_kill)
         self._state.changed.clear()
         self._native.bump_generation()
 
@@ -363,7 +376,7 @@ class Controls:
             self._native.raise_trip(row.row_id, int(row.level), row.trip)
         kill, _, reduce_only = self._native.state(row.row_id, int(row.level))
         if row.kill and not kill:
-            self._native.arm_row_kill(row.row_id, int(row.level))
+            self._native.raise_row_kill(row.row_id, int(row.level), row.kill)
         if row.is_reduce_only and not reduce_only:
             self._native.set_reduce_only(row.row_id, int(row.level), 1)
 

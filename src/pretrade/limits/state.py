@@ -41,6 +41,10 @@ class Level(IntEnum):
     GATEWAY = 7
 
 
+KILL_LEVELS: Final = (Level.INSTRUMENT, Level.STRATEGY, Level.ACCOUNT, Level.FIRM, Level.GATEWAY)
+"""Rows whose kill word gates read; a kill anywhere else would be acknowledged and stop nothing."""
+
+
 def is_looser(name: str, new: float, old: float) -> bool:
     """True where ``new`` allows more than ``old``, by the one direction table."""
     return (new - old) * DIRECTIONS[name] < 0
@@ -101,6 +105,7 @@ class State:
 
     rows: dict[tuple[Level, int], Row] = field(default_factory=dict)
     firm_kill: int = 0
+    last_kill: int = 0
     config_hash: str = ""
     changed: set[tuple[Level, int]] = field(default_factory=set)
 
@@ -154,16 +159,21 @@ class State:
         self._touch(seq, Level.GATEWAY, int(fields["id"])).shares = dict(fields["shares"])
 
     def _on_arm_kill(self, seq: int, fields: Mapping[str, Any]) -> None:
+        number = int(fields["number"])
+        self.last_kill = max(self.last_kill, number)
         if fields["level"] == "firm":
-            self.firm_kill = int(fields["number"])
+            self.firm_kill = max(self.firm_kill, number)
         else:
-            self._target(seq, fields).kill = int(fields["number"])
+            row = self._target(seq, fields)
+            row.kill = max(row.kill, number)
 
     def _on_release_kill(self, seq: int, fields: Mapping[str, Any]) -> None:
+        number = int(fields["number"])
         if fields["level"] == "firm":
-            self.firm_kill = 0
+            self.firm_kill = 0 if self.firm_kill <= number else self.firm_kill
         else:
-            self._target(seq, fields).kill = 0
+            row = self._target(seq, fields)
+            row.kill = 0 if row.kill <= number else row.kill
 
     def _on_trip(self, seq: int, fields: Mapping[str, Any]) -> None:
         row = self._target(seq, fields)

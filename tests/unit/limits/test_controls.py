@@ -60,12 +60,12 @@ def test_kill_acts_for_another_process_and_needs_two_persons_to_end(run: RunDire
     assert other.generation > before
     for second in ("", " ", "ada"):
         with pytest.raises(ControlError, match=r"second person|two different persons"):
-            other.release_kill("Ada", second, REASON)
+            other.release_kill(number, "Ada", second, REASON)
     assert controls.kill_word == number
-    other.release_kill("Ada", "Grace", REASON)
+    other.release_kill(number, "Ada", "Grace", REASON)
     assert controls.kill_word == 0
-    with pytest.raises(ControlError, match="nothing to release"):
-        other.release_kill("Ada", "Grace", REASON)
+    with pytest.raises(ControlError, match=f"kill {number} of firm 0 is not in force; in force: none"):
+        other.release_kill(number, "Ada", "Grace", REASON)
     assert actions(run) == ["configure", "arm_kill", "release_kill"]
 
 
@@ -89,7 +89,7 @@ def test_loosening_is_refused_where_it_cannot_be_recorded(run: RunDirectory, con
     raw[-20] ^= 1
     run.control_journal.write_bytes(raw)
     with pytest.raises(ControlError, match="refused"):
-        controls.release_kill("Ada", "Grace", REASON)
+        controls.release_kill(number, "Ada", "Grace", REASON)
     assert controls.kill_word == number
 
 
@@ -171,8 +171,7 @@ def test_everything_is_rebuilt_from_the_journal_after_a_reboot(run: RunDirectory
 
 
 def test_released_kill_stays_released_after_a_reboot(run: RunDirectory, controls: Controls, config: Config) -> None:
-    controls.arm_kill("Ada", REASON)
-    controls.release_kill("Ada", "Grace", REASON)
+    controls.release_kill(controls.arm_kill("Ada", REASON), "Ada", "Grace", REASON)
     run.controls.unlink()
     assert Controls.create(run, config).kill_word == 0
 
@@ -224,9 +223,9 @@ def test_reduce_only_ends_with_two_persons(controls: Controls) -> None:
 
 
 def test_row_kill_stops_one_account_only(controls: Controls) -> None:
-    controls.arm_kill("Ada", REASON, level=Level.ACCOUNT, row_id=1)
+    number = controls.arm_kill("Ada", REASON, level=Level.ACCOUNT, row_id=1)
     assert (controls.kill_word, controls.record(Level.ACCOUNT, 1)["kill"] > 0) == (0, True)
-    controls.release_kill("Ada", "Grace", REASON, level=Level.ACCOUNT, row_id=1)
+    controls.release_kill(number, "Ada", "Grace", REASON, level=Level.ACCOUNT, row_id=1)
     assert controls.record(Level.ACCOUNT, 1)["kill"] == 0
 
 
@@ -280,3 +279,43 @@ def test_kill_through_a_removed_table_is_refused(run: RunDirectory, controls: Co
     run.controls.unlink()
     with pytest.raises(TableError, match="reaches no gateway"):
         controls.arm_kill("Ada", REASON)
+
+
+@pytest.mark.parametrize(("level", "row_id"), [(Level.FIRM, 0), (Level.ACCOUNT, 1)])
+def test_release_frees_only_the_arming_that_the_two_persons_named(run: RunDirectory, controls: Controls, level: Level, row_id: int) -> None:
+    decided = controls.arm_kill("Ada", REASON, level=level, row_id=row_id)
+    later = Controls.open(run).arm_kill("Carol", REASON, level=level, row_id=row_id)
+    with pytest.raises(ControlError, match=rf"kill {decided} of .* is not in force; in force: {later}"):
+        controls.release_kill(decided, "Ada", "Grace", REASON, level=level, row_id=row_id)
+    with pytest.raises(ControlError, match=r"kill 0 of .* is not in force"):
+        controls.release_kill(0, "Ada", "Grace", REASON, level=level, row_id=row_id)
+    assert actions(run) == ["configure", "arm_kill", "arm_kill"]
+    controls.release_kill(later, "Ada", "Grace", REASON, level=level, row_id=row_id)
+    assert controls.kill_word == 0
+    assert controls.record(level, row_id)["kill"] == 0
+
+
+@pytest.mark.parametrize(("level", "row_id"), [(Level.FIRM, 0), (Level.ACCOUNT, 1)])
+def test_number_of_an_arming_survives_a_reboot_and_is_never_given_twice(
+    run: RunDirectory, controls: Controls, config: Config, level: Level, row_id: int
+) -> None:
+    released = controls.arm_kill("Ada", REASON, level=level, row_id=row_id)
+    controls.release_kill(released, "Ada", "Grace", REASON, level=level, row_id=row_id)
+    standing = controls.arm_kill("Ada", REASON, level=level, row_id=row_id)
+    run.controls.unlink()
+    again = Controls.create(run, config)
+    assert (again.kill_word or again.record(level, row_id)["kill"]) == standing
+    assert again.arm_kill("Ada", REASON, level=level, row_id=row_id) == standing + 1
+
+
+@pytest.mark.parametrize("level", [Level.TRADER, Level.DESK, Level.VENUE])
+def test_kill_of_a_level_that_no_gateway_reads_is_refused(run: RunDirectory, controls: Controls, level: Level) -> None:
+    with pytest.raises(ControlError, match="would stop nothing: gateways enforce kills of instrument, strategy, account, firm, gateway"):
+        controls.arm_kill("Ada", REASON, level=level, row_id=1)
+    assert actions(run) == ["configure"]
+
+
+def test_kill_of_one_gateway_is_armed_in_its_row(controls: Controls) -> None:
+    number = controls.arm_kill("Ada", REASON, level=Level.GATEWAY)
+    assert controls.record(Level.GATEWAY, 0)["kill"] == number
+    assert controls.kill_word == 0
