@@ -15,7 +15,7 @@ from pretrade.cli.main import app
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md")] + sorted((ROOT / "docs").rglob("*.md"))
 BLOCKS = [(page, kind, body) for page in PAGES for kind, body in re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)]
-PLACEHOLDERS = {"INSTRUMENT": "1", "TRIP": "42", "FILE...": "day.dbn.zst", "NAME": "Ada", "TEXT": "words"}
+PLACEHOLDERS = {"INSTRUMENT": "1", "TRIP": "42", "NUMBER": "7", "FILE...": "day.dbn.zst", "NAME": "Ada", "TEXT": "words"}
 COMMANDS = sorted({line.split("#")[0].strip() for _, kind, body in BLOCKS if kind == "sh" for line in body.splitlines() if line.strip()})
 
 

@@ -56,19 +56,23 @@ def breaker_resume(
 
 
 def kill_arm(by: By, reason: Reason, run: Run = DEFAULT_RUN) -> None:
-    """Refuse every new order of the firm at once."""
+    """Refuse every new order of the firm at once; prints the number of this arming."""
     from pretrade.limits import Controls, RunDirectory
 
-    Controls.open(RunDirectory(run)).arm_kill(by, reason)
+    emit({"number": Controls.open(RunDirectory(run)).arm_kill(by, reason)})
 
 
 def kill_release(
-    by: By, second_by: Annotated[str, typer.Option("--second-by", help="A second person.")], reason: Reason, run: Run = DEFAULT_RUN
+    number: Annotated[int, typer.Argument(help="Number of the arming, as printed when it was armed.")],
+    by: By,
+    second_by: Annotated[str, typer.Option("--second-by", help="A second person.")],
+    reason: Reason,
+    run: Run = DEFAULT_RUN,
 ) -> None:
-    """Release the firm's kill switch; two persons."""
+    """Release one arming of the firm's kill switch; two persons. A later arming stays."""
     from pretrade.limits import Controls, RunDirectory
 
-    Controls.open(RunDirectory(run)).release_kill(by, second_by, reason)
+    Controls.open(RunDirectory(run)).release_kill(number, by, second_by, reason)
 
 
 def audit_verify(path: Annotated[Path, typer.Argument(help="A control or gate journal.")]) -> None:

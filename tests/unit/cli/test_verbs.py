@@ -89,12 +89,14 @@ def test_limits_are_shown_with_every_process_dead(run: Path) -> None:
 
 
 def test_kill_is_armed_by_one_and_released_by_two(run: Path) -> None:
-    assert pretrade("kill", "arm", "--by", "Ada", "--reason", REASON, "--run", run, cwd=run).returncode == 0
-    assert limits.Controls.open(run).kill_word != 0
-    alone = pretrade("kill", "release", "--by", "Ada", "--second-by", "Ada", "--reason", REASON, "--run", run, cwd=run)
-    assert alone.returncode == 1
-    assert limits.Controls.open(run).kill_word != 0
-    assert pretrade("kill", "release", "--by", "Ada", "--second-by", "Bo", "--reason", REASON, "--run", run, cwd=run).returncode == 0
+    armed = pretrade("kill", "arm", "--by", "Ada", "--reason", REASON, "--run", run, cwd=run)
+    number = json.loads(armed.stdout)["number"]
+    assert limits.Controls.open(run).kill_word == number != 0
+    for named, second in ((number, "Ada"), (number + 1, "Bo")):
+        alone = pretrade("kill", "release", str(named), "--by", "Ada", "--second-by", second, "--reason", REASON, "--run", run, cwd=run)
+        assert alone.returncode == 1
+        assert limits.Controls.open(run).kill_word == number
+    assert pretrade("kill", "release", str(number), "--by", "Ada", "--second-by", "Bo", "--reason", REASON, "--run", run, cwd=run).returncode == 0
     assert limits.Controls.open(run).kill_word == 0
 
 
