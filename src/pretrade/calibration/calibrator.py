@@ -90,14 +90,18 @@ class Calibrator:
         self._valve = Valve(limit, config.hysteresis)
 
     def _continue(self, record: np.void, limit: dict[str, NDArray[np.int64]]) -> None:
-        """Never looser than the last record: take over tier, trip and numbers, and loosen from there."""
+        """Never looser than the last record: take over tier, trip and numbers, and loosen from there.
+
+        A record that its writer left half written keeps tier and trip; of its numbers nothing is known, so the floor stands.
+        """
         k = self._position.get(int(record["instrument_id"]))
-        if k is None or int(record["valid_mask"]) != ALL_VALID:
+        if k is None or not any(int(record[name]) for name in ("version", "tier", "trip_id", "valid_mask")):
             return
+        is_whole = int(record["valid_mask"]) == ALL_VALID
         self.state.hold(k, record, is_tripped=bool(record["flags"] & LimitFlag.TRIPPED))
         self._records["version"][k] = record["version"]
         for name in INTEGERS:
-            usable = looser(name, np.int64(record[name]), np.int64(TIGHTEST[name]))
+            usable = looser(name, np.int64(record[name]), np.int64(TIGHTEST[name])) if is_whole else self._floor[name]
             limit[name][k] = tighter(name, self._static[name][k], usable)
 
     def update(self, scores: Scores, now_utc: int, now_mono: int, resumed: Mapping[int, int] | None = None) -> Update:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tests.scoring import tick
 
 from pretrade.calibration import Calibrator, Columns, alarms, alerts, calibrate, rule
-from pretrade.calibration.rules import INTEGERS
-from pretrade.domain import LIMITS_DTYPE, Config, FeedState, Phase, Tier
+from pretrade.calibration.rules import INTEGERS, TIGHTEST
+from pretrade.domain import LIMITS_DTYPE, Config, FeedState, LimitFlag, Phase, Tier
 from pretrade.domain.config import DIRECTIONS
 from pretrade.domain.errors import CalibrationError
 from pretrade.features import Features
@@ -112,6 +112,27 @@ def test_a_trip_survives_the_writer(config: Config) -> None:
         calibrator.update(tick(ts, 0.0), ts, ts)
     assert calibrator.state.tier.tolist() == [Tier.CRITICAL]
     assert calibrator.state.trip_id.tolist() == [1]
+
+
+def test_a_record_repaired_after_a_killed_writer_keeps_tier_and_trip_and_starts_at_the_floor(config: Config) -> None:
+    last = _track(config, [0.01, 0.99])[-1].copy()
+    last["valid_mask"], last["score"] = 0, np.nan
+    last["max_order_quantity"], last["passive_standoff_ticks"] = 2**62, -(2**31)
+    calibrator = Calibrator(config, [1], previous=np.array([last], LIMITS_DTYPE), epoch=2)
+    assert (calibrator.state.tier.tolist(), calibrator.state.trip_id.tolist()) == ([Tier.CRITICAL], [1])
+    (first,) = calibrator.update(tick(_START + _SECOND, 0.0), _START, _START).records
+    assert int(first["flags"]) & LimitFlag.TRIPPED
+    assert first["version"] > last["version"]
+    for name in INTEGERS:
+        floor, static = int(config.floor.get(name, TIGHTEST[name])), int(config.static[name])
+        assert int(first[name]) == (static if _looser(name, floor, static) else floor), name
+
+
+def test_a_record_never_published_starts_at_the_static_limits(config: Config) -> None:
+    empty = np.zeros(1, LIMITS_DTYPE)
+    empty["instrument_id"] = 1
+    (first,) = _track(config, [0.01], previous=empty)
+    assert int(first["max_order_quantity"]) == 500
 
 
 def test_a_users_rule_can_only_tighten(config: Config) -> None:
