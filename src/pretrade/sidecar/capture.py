@@ -34,7 +34,8 @@ class Capture:
         self._journal = journal
         self._quotes = quotes
         self._clock = clock
-        self._mono_data = clock.mono()
+        # 0 is never: what an earlier life received is not ours to call fresh.
+        self._mono_data = 0
         self.events = 0
 
     def on_events(self, events: NDArray[Any]) -> None:
