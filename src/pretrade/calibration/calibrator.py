@@ -104,7 +104,7 @@ class Calibrator:
             usable = looser(name, np.int64(record[name]), np.int64(TIGHTEST[name])) if is_whole else self._floor[name]
             limit[name][k] = tighter(name, self._static[name][k], usable)
 
-    def update(self, scores: Scores, now_utc: int, now_mono: int, resumed: Mapping[int, int] | None = None) -> Update:
+    def update(self, scores: Scores, now_utc: int, now_mono: int, resumed: Mapping[int, int] | None = None, *, is_behind: bool = False) -> Update:
         """Take one tick.
 
         Parameters
@@ -115,6 +115,8 @@ class Calibrator:
             When the records are published, nanoseconds.
         resumed
             Trip id a human resumed, per instrument.
+        is_behind
+            Newer events wait unread: tighten and trip, loosen nothing.
 
         Returns
         -------
@@ -140,7 +142,7 @@ class Calibrator:
             if instrument_id in self._position:
                 state.resume(self._position[instrument_id], int(trip))
         score = _sound(scores.score)
-        before, causes = state.advance(at, score, scores.phase, scores.feed_state, int(scores.ts_recv[0]))
+        before, causes = state.advance(at, score, scores.phase, scores.feed_state, int(scores.ts_recv[0]), is_behind=is_behind)
         moved = before != state.tier[at]
         flags = self._flags(at, scores)
         told = moved | (flags != records["flags"][at]) | (state.trip_id[at] != records["trip_id"][at]) | ~self._published[at]

@@ -69,8 +69,9 @@ class TierState:
     Notes
     -----
     Rows up to ``held_until`` were judged by an earlier writer: after a restart they may tighten again on the way to the
-    present, but they take no tier below ``held_tier``, loosen no limit and trip nothing a second time. A dwell counts only
-    time with rows: after a gap longer than ``longest_gap_ns`` it begins anew.
+    present, but they take no tier below ``held_tier``, loosen no limit and trip nothing a second time. Rows after that which
+    are read with a backlog behind them trip and tighten, and loosen nothing. A dwell counts only time with rows: after a gap
+    longer than ``longest_gap_ns`` it begins anew.
     """
 
     anomaly: AnomalyConfig
@@ -132,9 +133,16 @@ class TierState:
         return self.trip_id > self.resumed_id
 
     def advance(
-        self, at: NDArray[np.int64], score: NDArray[np.float64], phase: NDArray[np.uint8], feed_state: NDArray[np.uint8], ts: int
+        self,
+        at: NDArray[np.int64],
+        score: NDArray[np.float64],
+        phase: NDArray[np.uint8],
+        feed_state: NDArray[np.uint8],
+        ts: int,
+        *,
+        is_behind: bool = False,
     ) -> tuple[NDArray[np.int64], list[str]]:
-        """Take one tick's scores of the instruments at positions ``at``.
+        """Take one tick's scores of the instruments at positions ``at``; ``is_behind``: newer events wait unread.
 
         Returns
         -------
@@ -154,8 +162,8 @@ class TierState:
         trips = judged & live & (wanted == Tier.CRITICAL) & ~self.is_tripped[at]
         self.trip_id[at] += trips
         self.tier[at] = np.where(up, wanted, before)
-        down = self._loosen(at, judged, score, ts)
-        self.may_loosen[at] = judged & live & ~self.is_tripped[at]
+        down = self._loosen(at, judged, score, ts, is_behind=is_behind)
+        self.may_loosen[at] = judged & live & ~self.is_tripped[at] & (not is_behind)
         self.seen[at] = ts
         causes = [("feed_state" if faulty[i] else "score") if up[i] else ("dwell" if down[i] else "") for i in range(len(at))]
         return before, causes
@@ -169,13 +177,14 @@ class TierState:
         for name in _COLUMNS:
             getattr(self, name)[:] = facts[name]
 
-    def _loosen(self, at: NDArray[np.int64], judged: NDArray[np.bool_], score: NDArray[np.float64], ts: int) -> NDArray[np.bool_]:
+    def _loosen(self, at: NDArray[np.int64], judged: NDArray[np.bool_], score: NDArray[np.float64], ts: int, *, is_behind: bool) -> NDArray[np.bool_]:
         """One step down for instruments quiet for their tier's dwell; a tripped one stays."""
         tier = self.tier[at]
         quiet = judged & (tier > 0) & (np.nan_to_num(score, nan=1.0) < self._exit[tier]) & ~self.is_tripped[at]
         begins = (self.quiet_since[at] < 0) | (ts - self.seen[at] > self.longest_gap_ns)
         since = np.where(quiet, np.where(begins, ts, self.quiet_since[at]), -1)
-        down = quiet & (ts - since >= self._dwell[tier]) & ((ts > self.held_until[at]) | (tier > self.held_tier[at]))
+        may = np.where(ts > self.held_until[at], not is_behind, tier > self.held_tier[at])
+        down = quiet & (ts - since >= self._dwell[tier]) & may
         self.tier[at] = np.where(down, tier - 1, tier)
         self.quiet_since[at] = np.where(down, ts, since)
         return down

@@ -55,7 +55,9 @@ class Pipeline:
         static = {i: dict(config.static_of(config.instrument(i))) for i in instrument_ids}
         self.calibrator = Calibrator(config, instrument_ids, static=static, previous=previous, epoch=epoch)
 
-    def push(self, features: Features, *, now_mono: int | None = None, resumed: Mapping[int, int] | None = None) -> Iterator[Step]:
+    def push(
+        self, features: Features, *, now_mono: int | None = None, resumed: Mapping[int, int] | None = None, is_behind: bool = False
+    ) -> Iterator[Step]:
         """Score rows and update limits.
 
         Parameters
@@ -66,6 +68,8 @@ class Pipeline:
             Monotonic time of publication; the row's own time where ``None`` (simulated clock).
         resumed
             Trip id a human resumed, per instrument.
+        is_behind
+            Newer events wait unread: nothing loosens.
 
         Yields
         ------
@@ -80,4 +84,5 @@ class Pipeline:
         for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
             tick = scores[start:end]
             ts = int(tick.ts_recv[0])
-            yield Step(ts, tick, self.calibrator.update(tick, ts, ts if now_mono is None else now_mono, resumed or {}))
+            now = ts if now_mono is None else now_mono
+            yield Step(ts, tick, self.calibrator.update(tick, ts, now, resumed or {}, is_behind=is_behind))

@@ -22,6 +22,8 @@ from pretrade.models import AnomalyModel
 from pretrade.sidecar.pipeline import Pipeline, Step
 
 CHANNEL: Final = 0
+BATCH: Final = 65_536
+"""Events of one read; a shorter one reached the end of the journal."""
 _IDLE_S: Final = 0.001
 
 
@@ -38,7 +40,8 @@ class Sidecar:
     Notes
     -----
     A restart reads the market journal from its beginning, so that books, windows, baselines and tiers are those of a sidecar
-    that never stopped; the table's last records bound the first new ones.
+    that never stopped; the table's last records bound the first new ones. ``mono_data`` of the ``limits`` channel is the
+    receipt of the newest message this process has judged: with a backlog it ages, and nothing loosens until the end is reached.
     """
 
     def __init__(
@@ -69,23 +72,33 @@ class Sidecar:
         self._resumed: dict[int, int] = {}
         self._generation = -1
         self._stressed: set[int] = set()
+        # What the writer before us had judged; receipt and reading of anything newer are still to come.
+        self._mono_data = limits.channel(CHANNEL)[1]
+        self._mono_read = 0
+        self._is_behind = True
 
     def poll(self) -> int:
         """One round; returns the number of events read."""
-        events = self._reader.read()
+        # Capture journals before it stamps: what it has stamped by now, this read finds, unless it stops before the end.
+        received = min(self._quotes.channel(CHANNEL))
+        events = self._reader.read(BATCH)
+        self._is_behind = len(events) >= BATCH
         if len(events):
+            self._mono_read = self._clock.mono()
             rows = self._engine.push(events)
             self._publish(rows)
             self._publish_stressed(int(events["ts_recv"][-1]))
-        mono_tick, mono_data = self._quotes.channel(CHANNEL)
-        self._limits.heartbeat(CHANNEL, self._clock.mono(), min(mono_data, mono_tick))
+        if not self._is_behind:
+            # Nothing is received before it is read: a stamp with no event of ours behind it is of another journal.
+            self._mono_data = max(self._mono_data, min(received, self._mono_read))
+        self._limits.heartbeat(CHANNEL, self._clock.mono(), self._mono_data)
         return len(events)
 
     def _publish(self, rows: features.Features) -> None:
         if self._controls.generation != self._generation:
             self._generation = self._controls.generation
             self._resumed = self._controls.resumed_sidecar()
-        for step in self._pipeline.push(rows, now_mono=self._clock.mono(), resumed=self._resumed):
+        for step in self._pipeline.push(rows, now_mono=self._clock.mono(), resumed=self._resumed, is_behind=self._is_behind):
             self._take(step)
 
     def _publish_stressed(self, ts: int) -> None:
