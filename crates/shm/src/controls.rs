@@ -190,6 +190,8 @@ pub mod row_flags {
     pub const ENABLED: u8 = 2;
     /// Two persons signed a ceiling above static.
     pub const SIGNED_CEILING: u8 = 4;
+    /// A static limit of the row is tighter than the control journal knows: its writer could not record it yet.
+    pub const UNRECORDED: u8 = 8;
 }
 
 impl Default for ControlsRecord {

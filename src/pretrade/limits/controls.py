@@ -19,6 +19,7 @@ from pretrade.domain.config import LEVEL_PARAMETERS
 from pretrade.domain.errors import ControlError, JournalError, TableError
 from pretrade.limits.layouts import CONTROLS_DTYPE
 from pretrade.limits.lock import held
+from pretrade.limits.publication import Publication
 from pretrade.limits.run_directory import RunDirectory
 from pretrade.limits.state import DIRECTIONS, KILL_LEVELS, PPM, Level, Row, State, Values, configured_rows, is_looser
 from pretrade.limits.trips import Trip, trips_in_force
@@ -56,6 +57,7 @@ class Controls:
         self.run = run
         self.journal = ControlJournal(run.control_journal)
         self._native = native
+        self._table = Publication(native)
         self._state = State()
         self._lock_timeout_s = lock_timeout_s
         self._now_utc = now_utc
@@ -256,7 +258,8 @@ class Controls:
                 raise ControlError(f"{name} is {value}; it must not be below 0")
         with self._lock(f"set_static by {by}"):
             self._catch_up()
-            old = self._state.row(level, row_id).static
+            row = self._state.row(level, row_id)
+            old = self._table.in_force(row)
             looser = [n for n, v in values.items() if n not in old or is_looser(n, v, old[n])]
             fields: dict[str, Any] = {"action": "set_static", "level": level.name.lower(), "id": row_id, "values": dict(values)}
             if looser:
@@ -265,7 +268,7 @@ class Controls:
                 self._append(fields, person)
                 self._publish()
             else:
-                self._tighten_row(fields, person)
+                self._tighten_row(row, fields, person)
 
     def reduce_only(self, instrument_id: int, by: str, reason: str, *, on: bool = True, second_by: str | None = None) -> None:
         """Let only reductions of one instrument pass; switching it off takes a second person."""
@@ -333,17 +336,14 @@ class Controls:
         except (ControlError, JournalError, TableError) as e:
             raise ControlError(f"{what} is in force but not recorded: {e}") from e
 
-    def _tighten_row(self, fields: Mapping[str, Any], person: Person) -> None:
-        """Apply, then record: the row goes to the table before the journal has it."""
-        ahead = Entry(self.journal.next_seq, 0, fields, "", "")
-        self._state.apply(ahead)
-        self._publish()
+    def _tighten_row(self, row: Row, fields: Mapping[str, Any], person: Person) -> None:
+        """Apply, then record: the row goes to the table before the journal has it, marked as unrecorded until it has."""
+        self._table.tighten(row, fields["values"], self.journal.next_seq)
         try:
-            entry = self.journal.append(self._fields(fields, person), ts=self._now_utc())
+            self._state.apply(self.journal.append(self._fields(fields, person), ts=self._now_utc()))
         except JournalError as e:
-            raise ControlError(f"{fields['action']} is in force but not recorded: {e}") from e
-        if entry.seq != ahead.seq:
-            raise ControlError(f"{fields['action']} was recorded as entry {entry.seq}, not {ahead.seq}; the lock did not hold")
+            raise ControlError(f"{fields['action']} is in force but not recorded: {e}; do it again once the journal can be written") from e
+        self._publish()
 
     def _catch_up(self) -> None:
         """Take over what others recorded; publish rows the table lacks or that a killed writer left half written."""
@@ -353,32 +353,7 @@ class Controls:
         self._publish()
 
     def _publish(self) -> None:
-        """Bring changed rows into the table, tightest first where words are concerned."""
-        if not self._state.changed:
-            return
-        for key in sorted(self._state.changed):
-            row = self._state.rows.get(key)
-            if row is not None:
-                self._publish_row(row)
-        self._native.raise_kill_count(self._state.last_kill)
-        if self._state.firm_kill and self.kill_word == 0:
-            self._native.raise_kill(self._state.firm_kill)
-        self._state.changed.clear()
-        self._native.bump_generation()
-
-    def _publish_row(self, row: Row) -> None:
-        found = None if (row.row_id, int(row.level)) in self._native.broken() else self._native.read(row.row_id, int(row.level))
-        # A row written by a later action (of another process) is never put back.
-        if found is not None and np.frombuffer(found, CONTROLS_DTYPE)[0]["generation"] > row.seq + 1:
-            return
-        self._native.publish(np.atleast_1d(row.record()).view(np.uint8).reshape(-1))
-        if row.trip:
-            self._native.raise_trip(row.row_id, int(row.level), row.trip)
-        kill, _, reduce_only = self._native.state(row.row_id, int(row.level))
-        if row.kill and not kill:
-            self._native.raise_row_kill(row.row_id, int(row.level), row.kill)
-        if row.is_reduce_only and not reduce_only:
-            self._native.set_reduce_only(row.row_id, int(row.level), 1)
+        self._table.publish(self._state)
 
     def _configure(self, config: Config, wanted: list[dict[str, Any]], *, by: str, second_by: str | None) -> None:
         if self._state.config_hash == config.hash:
@@ -397,7 +372,8 @@ class Controls:
         row = self._state.rows.get((Level[str(raw["level"]).upper()], int(raw["id"])))
         if row is None:
             return []
-        return [name for name, value in raw["static"].items() if name in row.static and is_looser(name, value, row.static[name])]
+        old = self._table.in_force(row)
+        return [name for name, value in raw["static"].items() if name in old and is_looser(name, value, old[name])]
 
 
 def _directory(run: RunDirectory | Path | str) -> RunDirectory:

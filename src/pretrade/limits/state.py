@@ -66,6 +66,8 @@ class Row:
     is_reduce_only: bool = False
     version: int = 0
     seq: int = 0
+    loosened: dict[str, int] = field(default_factory=dict)
+    """Entry in which two persons last set a static limit."""
 
     def record(self) -> np.void:
         """The row as a ``controls`` record; an absent parameter has its valid bit off."""
@@ -150,10 +152,15 @@ class State:
         for raw in fields["rows"]:
             row = self._target(seq, raw)
             row.static, row.floor = dict(raw["static"]), dict(raw["floor"])
+            if fields.get("second_by"):
+                row.loosened.update(dict.fromkeys(row.static, seq))
             row.reference, row.shares = dict(raw["reference"]), dict(raw["shares"])
 
     def _on_set_static(self, seq: int, fields: Mapping[str, Any]) -> None:
-        self._target(seq, fields).static.update(fields["values"])
+        row = self._target(seq, fields)
+        row.static.update(fields["values"])
+        if fields.get("second_by"):
+            row.loosened.update(dict.fromkeys(fields["values"], seq))
 
     def _on_set_shares(self, seq: int, fields: Mapping[str, Any]) -> None:
         self._touch(seq, Level.GATEWAY, int(fields["id"])).shares = dict(fields["shares"])

@@ -12,9 +12,10 @@ import pytest
 
 from pretrade import audit
 from pretrade.domain import LIMITS_DTYPE, Config, LimitFlag
-from pretrade.domain.errors import ControlError, TableError
+from pretrade.domain.errors import ControlError, JournalError, TableError
 from pretrade.limits import Controls, Level, LimitsTable, RunDirectory, clock_domain
 from pretrade.limits.lock import held
+from pretrade.limits.publication import UNRECORDED
 from pretrade.limits.state import DIRECTIONS, is_looser
 
 REASON = "drill of the desk"
@@ -319,3 +320,71 @@ def test_kill_of_one_gateway_is_armed_in_its_row(controls: Controls) -> None:
     number = controls.arm_kill("Ada", REASON, level=Level.GATEWAY)
     assert controls.record(Level.GATEWAY, 0)["kill"] == number
     assert controls.kill_word == 0
+
+
+def refuse_one_append(controls: Controls, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next entry is refused, as by a full disk; those after it are taken."""
+    append = controls.journal.append
+
+    def once(*args: object, **kwargs: object) -> None:
+        monkeypatch.setattr(controls.journal, "append", append)
+        raise JournalError("no space left on device")
+
+    monkeypatch.setattr(controls.journal, "append", once)
+
+
+def unrecorded_tightening(controls: Controls, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse_one_append(controls, monkeypatch)
+    with pytest.raises(ControlError, match="in force but not recorded: no space left"):
+        controls.set_static(1, {"max_order_quantity": 100}, "Ada", REASON)
+    assert controls.static(1)["max_order_quantity"] == 100
+
+
+@pytest.mark.parametrize("who", ["another process", "the same", "a later start"])
+def test_unrecorded_tightening_survives_the_next_actions(
+    run: RunDirectory, controls: Controls, config: Config, monkeypatch: pytest.MonkeyPatch, who: str
+) -> None:
+    other = Controls.open(run)
+    other.set_static(2, {"max_order_quantity": 400}, "Grace", REASON)
+    unrecorded_tightening(controls, monkeypatch)
+    actor = {"another process": lambda: other, "the same": lambda: controls, "a later start": lambda: Controls.create(run, config)}[who]()
+    actor.set_static(1, {"collar_ticks": 50}, "Grace", REASON)
+    actor.set_static(1, {"collar_ticks": 60}, "Grace", REASON, second_by="Carol")
+    actor.trip(1, "Grace", REASON)
+    assert (actor.static(1)["max_order_quantity"], actor.static(1)["collar_ticks"]) == (100, 60)
+    with pytest.raises(ControlError, match="loosening max_order_quantity needs a second person"):
+        actor.set_static(1, {"max_order_quantity": 300}, "Grace", REASON)
+    assert controls.static(1)["max_order_quantity"] == 100
+
+
+@pytest.mark.parametrize("crashes", [False, True])
+def test_two_persons_may_take_an_unrecorded_tightening_back(
+    run: RunDirectory, controls: Controls, monkeypatch: pytest.MonkeyPatch, *, crashes: bool
+) -> None:
+    other = Controls.open(run)
+    unrecorded_tightening(controls, monkeypatch)
+    if crashes:  # between the durable record and the table
+        monkeypatch.setattr(other, "_publish", lambda: None)
+    other.set_static(1, {"max_order_quantity": 300}, "Grace", REASON, second_by="Carol")
+    controls.set_static(2, {"max_order_quantity": 400}, "Ada", REASON)
+    assert controls.static(1)["max_order_quantity"] == 300
+
+
+def test_unrecorded_tightening_done_again_is_recorded_and_survives_a_reboot(
+    run: RunDirectory, controls: Controls, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unrecorded_tightening(controls, monkeypatch)
+    assert int(controls.record(Level.INSTRUMENT, 1)["flags"]) & UNRECORDED
+    Controls.open(run).set_static(1, {"max_order_quantity": 100}, "Ada", REASON)
+    assert not int(controls.record(Level.INSTRUMENT, 1)["flags"]) & UNRECORDED
+    run.controls.unlink()
+    assert Controls.create(run, config).static(1)["max_order_quantity"] == 100
+
+
+def test_an_earlier_loosening_takes_no_later_unrecorded_tightening_back(
+    run: RunDirectory, controls: Controls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    controls.set_static(1, {"max_order_quantity": 600}, "Grace", REASON, second_by="Carol")
+    unrecorded_tightening(controls, monkeypatch)
+    Controls.open(run).set_static(1, {"collar_ticks": 50}, "Grace", REASON)
+    assert controls.static(1)["max_order_quantity"] == 100
