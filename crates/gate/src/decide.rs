@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One order in, one decision out.
+use crate::arithmetic::{minus, plus};
 use crate::breach::Breach;
-use crate::checks::{Context, Request, flow, form, passed_as, session};
+use crate::checks::{Context, Request, beyond, flow, form, passed_as, session};
 use crate::duplicates::Duplicates;
 use crate::evaluate::evaluate;
 use crate::gate::Gate;
-use crate::journal::{DecisionEntry, Transition};
+use crate::ids::Place;
+use crate::journal::{ENTRY_AT, Read, Transition};
 use crate::options::FUTURE_TOLERANCE_NS;
-use crate::orders::{LiveOrder, state};
-use crate::state::flag;
+use crate::orders::{Key, LiveOrder, state};
+use crate::state::{Instrument, flag};
 use pretrade_journal::RecordKind;
 use pretrade_records::order::POST_ONLY;
 use pretrade_records::units::UNDEFINED_PRICE;
 use pretrade_records::{Action, Decision, Order, OrderType, ReasonCode, Side, TimeInForce, Verdict};
 use pretrade_shm::memory::prefetch;
+use std::hint::select_unpredictable;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What passed. Only a gate makes one, and only this can be sent.
@@ -40,6 +43,30 @@ struct Seen {
     added: i64,
     passed_as: u8,
     fingerprint: u64,
+}
+
+/// What is known before the order's own rows are looked at.
+#[derive(Clone, Copy, Debug)]
+struct Ready {
+    kill_word: u64,
+    has_memory: bool,
+    is_audited: bool,
+    id_place: Place,
+}
+
+/// Where the searches for the order's id start.
+#[derive(Clone, Copy, Debug)]
+struct Homes {
+    id: Place,
+    order: Key,
+}
+
+/// Indexes of what an order touches.
+#[derive(Clone, Copy, Debug)]
+struct At {
+    instrument: usize,
+    account: usize,
+    strategy: usize,
     cell: usize,
 }
 
@@ -55,7 +82,8 @@ impl Gate {
     /// As [`Gate::decide`], writing the decision where it is wanted: 128 bytes are not copied on the way out.
     pub fn decide_into(&mut self, order: &Order, now_mono: i64, now_utc: i64, decision: &mut Decision) {
         if !self.is_poisoned {
-            if catch_unwind(AssertUnwindSafe(|| self.decide_unguarded(order, now_mono, now_utc, decision))).is_ok() {
+            let (gate, out) = (&mut *self, &mut *decision);
+            if catch_unwind(AssertUnwindSafe(move || gate.decide_unguarded(order, now_mono, now_utc, out))).is_ok() {
                 return;
             }
             self.poison(now_mono, now_utc);
@@ -77,82 +105,28 @@ impl Gate {
         let instrument = self.instrument_index.get(order.instrument_id);
         let account = self.account_index.get(order.account_id);
         let strategy = self.strategy_index.get(order.strategy_id).unwrap_or(0);
-        let fingerprint = fingerprint(order);
-        // Zero where one of the two is unknown; such an order never gets as far as its cell.
-        let cell = instrument.zip(account).map_or(0, |(i, a)| self.cell_at(i, a));
-        self.prefetch(order, instrument, cell, fingerprint);
-        let mut seen = Seen { fingerprint, cell, ..Seen::default() };
-        if let Some(at) = instrument {
-            self.bring_up_to_date(at, now_mono, now_utc, &mut seen);
-        }
-        let verdict = self.judge(order, instrument, account, strategy, now_mono, now_utc, &mut seen);
-        let (Ok(None), Some(i), Some(a)) = (verdict, instrument, account) else {
-            self.counters.decisions += 1;
-            *out = self.conclude_no(order, instrument, verdict, &seen, now_mono, now_utc);
-            return;
+        let (Some(instrument), Some(account)) = (instrument, account) else {
+            return self.decide_unknown(order, instrument, account, strategy, now_mono, now_utc, out);
         };
-        *out = self.accept(order, instrument, &seen, now_mono, now_utc);
-        if !self.record_decision(order, instrument, out, &seen, RecordKind::Decision) {
-            if seen.passed_as == passed_as::NEW_RISK {
-                *out = self.take_back(order, instrument, &seen, now_mono, now_utc);
-                return;
-            }
-            self.end_journal();
-        }
-        self.apply_at(order, [i, a, strategy], seen.fingerprint, now_mono, false);
+        let at = At { instrument, account, strategy, cell: self.cell_at(instrument, account) };
+        let mut seen = Seen { fingerprint: fingerprint(order), ..Seen::default() };
+        let homes = self.prefetch(order, &at, seen.fingerprint);
+        self.bring_up_to_date(instrument, now_mono, now_utc, &mut seen);
+        let verdict = match self.prepare(order, homes.id, now_mono, now_utc) {
+            Ok(ready) => match self.judge(order, Some(instrument), Some(account), &at, &ready, now_mono, now_utc, &mut seen) {
+                Ok(None) => return self.accept(order, &at, homes.order, &seen, &ready, now_mono, now_utc, out),
+                verdict => verdict,
+            },
+            Err(breach) => Err(breach),
+        };
+        self.conclude_no(order, Some(instrument), verdict, &seen, now_mono, now_utc, out);
     }
 
-    /// The journal stopped between the check and the record: an unrecorded order is not sent (I1, control 44).
+    /// An order whose instrument or account the gate does not know: some control says no.
+    #[allow(clippy::too_many_arguments, reason = "words, not a record")]
     #[cold]
     #[inline(never)]
-    fn take_back(&mut self, order: &Order, instrument: Option<usize>, seen: &Seen, now_mono: i64, now_utc: i64) -> Decision {
-        self.counters.accepted -= 1;
-        let refused = Err(Breach::plain(44, ReasonCode::AuditUnavailable));
-        self.conclude_no(order, instrument, refused, seen, now_mono, now_utc)
-    }
-
-    /// Asks for every line the checks will read.
-    #[inline(always)]
-    fn prefetch(&self, order: &Order, instrument: Option<usize>, cell: usize, fingerprint: u64) {
-        self.ids.prefetch(order.client_order_id, order.session_id);
-        self.orders.prefetch(order.client_order_id, order.session_id);
-        self.duplicates.prefetch(fingerprint);
-        if let Some(at) = instrument {
-            let i = &self.instruments[at];
-            prefetch(&i.value_per_tick_lot);
-            prefetch(&i.bounds.buy);
-            prefetch(&i.bounds.sell);
-            prefetch(&i.bounds.missing);
-            prefetch(&self.cells[cell]);
-        }
-    }
-
-    /// Compares the words that say "nothing changed"; anything else takes the slow path.
-    #[inline(always)]
-    fn bring_up_to_date(&mut self, at: usize, now_mono: i64, now_utc: i64, seen: &mut Seen) {
-        let i = &self.instruments[at];
-        let (tick, data) = self.limits.channel(i.limits_channel);
-        let age = now_mono.saturating_sub(tick.min(data));
-        let is_same = i.limits_slot != u32::MAX
-            && i.quotes_slot != u32::MAX
-            && i.limits_seq == self.limits.sequence(i.limits_slot as usize)
-            && i.quotes_seq == self.quotes.sequence(i.quotes_slot as usize)
-            && i.generation == self.controls.generation()
-            && self.epoch == self.limits.epoch();
-        let is_settled = i.stage == 0 && i.flags & flag::RAMPING == 0 && age <= self.options.t1_ns && age >= -FUTURE_TOLERANCE_NS;
-        seen.limits_age = age;
-        if !(is_same && is_settled) {
-            self.refresh(at, now_mono, now_utc);
-            let (tick, data) = self.limits.channel(self.instruments[at].limits_channel);
-            seen.limits_age = now_mono.saturating_sub(tick.min(data));
-        }
-        let (tick, data) = self.quotes.channel(self.instruments[at].quotes_channel);
-        seen.quotes_age = now_mono.saturating_sub(tick.min(data));
-    }
-
-    #[allow(clippy::too_many_arguments, reason = "the hot path passes words, not a record")]
-    #[inline(always)]
-    fn judge(
+    fn decide_unknown(
         &mut self,
         order: &Order,
         instrument: Option<usize>,
@@ -160,8 +134,57 @@ impl Gate {
         strategy: usize,
         now_mono: i64,
         now_utc: i64,
-        seen: &mut Seen,
-    ) -> Result<Option<Breach>, Breach> {
+        out: &mut Decision,
+    ) {
+        // Zero where one is unknown; such an order never gets as far as its rows.
+        let at = At { instrument: instrument.unwrap_or(0), account: account.unwrap_or(0), strategy, cell: 0 };
+        let mut seen = Seen { fingerprint: fingerprint(order), ..Seen::default() };
+        if let Some(instrument) = instrument {
+            self.bring_up_to_date(instrument, now_mono, now_utc, &mut seen);
+        }
+        let home = self.ids.prefetch(order.client_order_id, order.session_id);
+        let ready = self.prepare(order, home, now_mono, now_utc);
+        let verdict = ready.and_then(|ready| self.judge(order, instrument, account, &at, &ready, now_mono, now_utc, &mut seen));
+        self.conclude_no(order, instrument, verdict, &seen, now_mono, now_utc, out);
+    }
+
+    /// Asks for every line that is read late; those read at once (identity, sequence words) are asked for by their loads.
+    #[inline(always)]
+    fn prefetch(&self, order: &Order, at: &At, fingerprint: u64) -> Homes {
+        let i = &self.instruments[at.instrument];
+        prefetch(&i.max_order_quantity);
+        prefetch(&i.value_per_tick_lot);
+        prefetch(if order.side == Side::BUY as u8 { &i.bounds.buy } else { &i.bounds.sell });
+        prefetch(&self.cells[at.cell]);
+        self.duplicates.prefetch(fingerprint);
+        let (id, session) = (order.client_order_id, order.session_id);
+        Homes { id: self.ids.prefetch(id, session), order: self.orders.prefetch(id, session) }
+    }
+
+    /// Compares the words that say "nothing changed"; anything else takes the slow path.
+    #[inline(always)]
+    fn bring_up_to_date(&mut self, at: usize, now_mono: i64, now_utc: i64, seen: &mut Seen) {
+        let (i, route) = (&self.instruments[at], self.routes[at]);
+        let (tick, data) = self.limits.channel(i.limits_channel);
+        let age = minus(now_mono, tick.min(data));
+        let is_same = self.limits.sequence_at(route.limits) == Some(i.limits_seq)
+            && self.quotes.sequence_at(route.quotes) == Some(i.quotes_seq)
+            && i.generation == self.controls.generation()
+            && self.epoch == self.limits.epoch();
+        let is_settled = i.stage == 0 && i.flags & flag::RAMPING == 0 && age <= self.options.t1_ns && age >= -FUTURE_TOLERANCE_NS;
+        seen.limits_age = age;
+        if !(is_same && is_settled) {
+            self.refresh(at, now_mono, now_utc);
+            let (tick, data) = self.limits.channel(self.instruments[at].limits_channel);
+            seen.limits_age = minus(now_mono, tick.min(data));
+        }
+        let (tick, data) = self.quotes.channel(self.instruments[at].quotes_channel);
+        seen.quotes_age = minus(now_mono, tick.min(data));
+    }
+
+    /// What comes before the order's own rows: controls readable (stage 3), id new (27), kill word seen, journal ready.
+    #[inline(always)]
+    fn prepare(&mut self, order: &Order, id_home: Place, now_mono: i64, now_utc: i64) -> Result<Ready, Breach> {
         let generation = self.controls.generation();
         if generation == 0 || self.is_controls_lost {
             return Err(Breach::plain(0, ReasonCode::ControlsUnavailable));
@@ -169,34 +192,51 @@ impl Gate {
         if self.firm.generation != generation {
             self.read_all_ledgers();
         }
-        flow::check_client_order_id(order, &self.ids)?;
+        let (id_place, is_seen) = self.ids.look_up(id_home, order.client_order_id, order.session_id);
+        flow::check_client_order_id(is_seen)?;
         let kill_word = self.controls.kill_word();
         if kill_word != self.kill_word {
             self.kill_word = kill_word;
             self.record_transition(Transition::whole(Transition::KILL, kill_word), now_mono, now_utc);
         }
-        let flags = instrument.map_or(0, |at| self.instruments[at].flags)
-            | account.map_or(0, |at| self.accounts[at].flags)
-            | self.strategies[strategy].flags
-            | self.firm.flags;
-        session::check_kill(kill_word, flags)?;
         let has_memory = self.ids.has_room() && self.orders.has_room();
-        let is_audited = has_memory && self.can_record();
+        Ok(Ready { kill_word, has_memory, is_audited: has_memory && self.can_record(), id_place })
+    }
+
+    /// Runs the controls in their order; `instrument` and `account` are those of `at` where the gate knows them.
+    #[allow(clippy::too_many_arguments, reason = "the hot path passes words, not a record")]
+    #[inline(always)]
+    fn judge(
+        &self,
+        order: &Order,
+        instrument: Option<usize>,
+        account: Option<usize>,
+        at: &At,
+        ready: &Ready,
+        now_mono: i64,
+        now_utc: i64,
+        seen: &mut Seen,
+    ) -> Result<Option<Breach>, Breach> {
+        let instrument = instrument.map(|at| &self.instruments[at]);
+        let account = account.map(|at| &self.accounts[at]);
+        let strategy = &self.strategies[at.strategy];
+        let flags = instrument.map_or(0, |i| i.flags) | account.map_or(0, |a| a.flags) | strategy.flags | self.firm.flags;
+        session::check_kill(ready.kill_word, flags)?;
         let request = match (instrument, account) {
-            (Some(i), Some(a)) => Some(self.request(order, i, a, seen, now_mono, now_utc)?),
+            (Some(i), Some(_)) => Some(self.request(order, i, at, seen, now_mono, now_utc)?),
             _ => None,
         };
-        flow::check_audit(is_audited, has_memory && request.is_some_and(|r| r.passed_as != passed_as::NEW_RISK))?;
-        session::check_party(account.map(|at| &self.accounts[at]), &self.strategies[strategy])?;
-        session::check_instrument(instrument.map(|at| &self.instruments[at]))?;
-        let (Some(i), Some(a), Some(request)) = (instrument, account, request) else { return Err(Breach::missing(6)) };
+        flow::check_audit(ready.is_audited, ready.has_memory && request.is_some_and(|r| r.passed_as != passed_as::NEW_RISK))?;
+        session::check_party(account, strategy)?;
+        session::check_instrument(instrument)?;
+        let (Some(instrument), Some(account), Some(request)) = (instrument, account, request) else { return Err(Breach::missing(6)) };
         (seen.added, seen.passed_as) = (request.added, request.passed_as);
         let context = Context {
             request,
-            instrument: &self.instruments[i],
-            cell: &self.cells[seen.cell],
-            account: &self.accounts[a],
-            strategy: &self.strategies[strategy],
+            instrument,
+            cell: &self.cells[at.cell],
+            account,
+            strategy,
             firm: &self.firm,
             options: &self.options,
             limits_age: seen.limits_age,
@@ -207,16 +247,8 @@ impl Gate {
 
     /// Works out what the message adds and whether it is a verified reduction or a shrinking replace.
     #[inline(always)]
-    fn request<'a>(
-        &self,
-        order: &'a Order,
-        instrument: usize,
-        account: usize,
-        seen: &Seen,
-        now_mono: i64,
-        now_utc: i64,
-    ) -> Result<Request<'a>, Breach> {
-        let (i, cell) = (&self.instruments[instrument], &self.cells[seen.cell]);
+    fn request<'a>(&self, order: &'a Order, i: &Instrument, at: &At, seen: &Seen, now_mono: i64, now_utc: i64) -> Result<Request<'a>, Breach> {
+        let cell = &self.cells[at.cell];
         let is_buy = order.side == Side::BUY as u8;
         let is_market = order.order_type == OrderType::Market as u8;
         let bounds = if is_buy { &i.bounds.buy } else { &i.bounds.sell };
@@ -227,7 +259,7 @@ impl Gate {
             order.price
         };
         let rests = order.time_in_force == TimeInForce::Day as u8 || order.time_in_force == TimeInForce::GoodTillCancel as u8;
-        let crosses = if is_buy { implied >= bounds.opposite_touch } else { implied <= bounds.opposite_touch };
+        let crosses = !beyond(!is_buy, implied, bounds.opposite_touch);
         let mut request = Request {
             order,
             is_buy,
@@ -245,7 +277,7 @@ impl Gate {
         };
         let mut counted = 0;
         if request.is_replace {
-            let old = self.replaced_order(order, instrument, account)?;
+            let old = self.replaced_order(order, at.instrument, at.account)?;
             counted = old.counted;
             let new_leaves = order.quantity.saturating_sub(old.quantity - old.leaves);
             (request.quantity, request.added) = (new_leaves, new_leaves.saturating_sub(old.leaves).max(0));
@@ -254,9 +286,9 @@ impl Gate {
                 return Ok(request);
             }
         }
-        let working = if is_buy { cell.working_buy } else { cell.working_sell };
-        let against = if is_buy { cell.position.saturating_neg() } else { cell.position };
-        let room = against.saturating_sub(working.saturating_sub(counted));
+        let working = select_unpredictable(is_buy, cell.working_buy, cell.working_sell);
+        let against = select_unpredictable(is_buy, minus(0, cell.position), cell.position);
+        let room = minus(against, minus(working, counted));
         if cell.is_known != 0 && against > 0 && request.quantity > 0 && request.quantity <= room {
             request.passed_as = passed_as::REDUCTION;
         }
@@ -276,19 +308,21 @@ impl Gate {
             return self.apply_cancel(order);
         }
         let (Some(i), Some(a)) = (self.instrument_index.get(order.instrument_id), self.account_index.get(order.account_id)) else { return };
-        let s = self.strategy_index.get(order.strategy_id).unwrap_or(0);
-        self.apply_at(order, [i, a, s], fingerprint(order), now_mono, is_held);
+        let strategy = self.strategy_index.get(order.strategy_id).unwrap_or(0);
+        let at = At { instrument: i, account: a, strategy, cell: self.cell_at(i, a) };
+        let key = self.orders.prefetch(order.client_order_id, order.session_id);
+        self.apply_at(order, &at, key, fingerprint(order), now_mono, is_held);
     }
 
-    /// As [`Gate::apply`] with instrument, account, strategy and fingerprint already known.
+    /// As [`Gate::apply`] with places and fingerprint already known.
     #[inline(always)]
-    fn apply_at(&mut self, order: &Order, [i, a, s]: [usize; 3], fingerprint: u64, now_mono: i64, is_held: bool) {
+    fn apply_at(&mut self, order: &Order, at: &At, key: Key, fingerprint: u64, now_mono: i64, is_held: bool) {
         let live = LiveOrder {
             client_order_id: order.client_order_id,
             session_id: order.session_id,
-            instrument: i as u32,
-            account: a as u16,
-            strategy: s as u16,
+            instrument: at.instrument as u32,
+            account: at.account as u16,
+            strategy: at.strategy as u16,
             side: order.side,
             state: if is_held { state::HELD } else { state::WORKING },
             order_type: order.order_type,
@@ -300,29 +334,36 @@ impl Gate {
             other_id: 0,
         };
         let is_replace = order.action == Action::Replace as u8;
+        if !is_replace {
+            self.orders.insert_keyed(key, live);
+        } else if !is_held {
+            self.apply_replace(order, live);
+        }
+        let Gate { instruments, cells, accounts, strategies, firm, duplicates, .. } = self;
+        let (i, cell) = (&mut instruments[at.instrument], &mut cells[at.cell]);
+        let levels = [&mut accounts[at.account], &mut strategies[at.strategy], &mut **firm];
         if is_replace {
             if !is_held {
-                self.apply_replace(order, live);
+                duplicates.remember(fingerprint, now_mono);
+                i.bucket_replace.spend(i.interval_replace, now_mono);
+                for ledger in levels {
+                    ledger.bucket_replace.spend(ledger.interval_replace, now_mono);
+                }
             }
-        } else {
-            self.orders.insert(live);
-            self.count_open(&live, 1);
-            self.move_working(&live, live.counted);
-        }
-        if is_held {
             return;
         }
-        self.duplicates.remember(fingerprint, now_mono);
-        let instrument = &mut self.instruments[i];
-        if is_replace {
-            instrument.bucket_replace.spend(instrument.interval_replace, now_mono);
-        } else {
-            instrument.bucket_new.spend(instrument.interval_new, now_mono);
+        i.open_orders = i.open_orders.saturating_add(1);
+        let is_buy = order.side == Side::BUY as u8;
+        let of_account = select_unpredictable(is_buy, &mut cell.working_buy, &mut cell.working_sell);
+        let of_all = select_unpredictable(is_buy, &mut i.working_buy, &mut i.working_sell);
+        (*of_account, *of_all) = (plus(*of_account, live.counted), plus(*of_all, live.counted));
+        if !is_held {
+            duplicates.remember(fingerprint, now_mono);
+            i.bucket_new.spend(i.interval_new, now_mono);
         }
-        for ledger in [&mut self.accounts[a], &mut self.strategies[s], &mut *self.firm] {
-            if is_replace {
-                ledger.bucket_replace.spend(ledger.interval_replace, now_mono);
-            } else {
+        for ledger in levels {
+            ledger.open_orders += 1;
+            if !is_held {
                 ledger.bucket_new.spend(ledger.interval_new, now_mono);
             }
         }
@@ -358,28 +399,57 @@ impl Gate {
         let seen = Seen::default();
         let instrument = known.map(|o| o.instrument as usize).or_else(|| self.instrument_index.get(order.instrument_id));
         if known.is_none() {
-            self.counters.decisions += 1;
-            *out = self.conclude_no(order, instrument, Err(Breach::plain(0, ReasonCode::UnknownOrder)), &seen, now_mono, now_utc);
-            return;
+            let unknown = Err(Breach::plain(0, ReasonCode::UnknownOrder));
+            return self.conclude_no(order, instrument, unknown, &seen, now_mono, now_utc, out);
         }
-        let decision = self.accept(order, instrument, &seen, now_mono, now_utc);
-        self.apply_cancel(order);
-        if !self.record_decision(order, instrument, &decision, &seen, RecordKind::Decision) {
-            self.end_journal();
-        }
-        *out = decision;
-    }
-
-    /// Counts an acceptance, keeps its id and makes the decision.
-    #[inline(always)]
-    fn accept(&mut self, order: &Order, instrument: Option<usize>, seen: &Seen, now_mono: i64, now_utc: i64) -> Decision {
         self.counters.decisions += 1;
         self.counters.accepted += 1;
         self.keep_id(order);
-        self.describe(order, instrument, Verdict::Accept, None, seen, now_mono, now_utc)
+        let instrument = instrument.map(|at| &self.instruments[at]);
+        *out = describe(order, instrument, Verdict::Accept, None, &seen, self.counters.decisions, now_mono, now_utc);
+        let read = read_of(order, instrument, &seen);
+        self.apply_cancel(order);
+        if !self.record_entry(RecordKind::Decision, out, &read) {
+            self.end_journal();
+        }
+    }
+
+    /// Counts an acceptance, keeps its id, makes the decision, moves the state and writes the record.
+    #[allow(clippy::too_many_arguments, reason = "inlined: words, not a call")]
+    #[inline(always)]
+    fn accept(&mut self, order: &Order, at: &At, key: Key, seen: &Seen, ready: &Ready, now_mono: i64, now_utc: i64, out: &mut Decision) {
+        self.counters.decisions += 1;
+        self.counters.accepted += 1;
+        if self.ids.has_room() {
+            self.ids.insert_at(ready.id_place, order.client_order_id, order.session_id);
+        }
+        let instrument = &self.instruments[at.instrument];
+        let decision = describe(order, Some(instrument), Verdict::Accept, None, seen, self.counters.decisions, now_mono, now_utc);
+        let read = read_of(order, Some(instrument), seen);
+        // The record first: its checksum takes longest, and the moves of state do not wait for it.
+        let words = read.words(&decision);
+        *out = bytemuck::cast(*words[ENTRY_AT..].first_chunk::<16>().expect("the words of a record hold a decision"));
+        if !self.record_words(RecordKind::Decision, &decision, words) {
+            if seen.passed_as == passed_as::NEW_RISK {
+                return self.take_back(order, at.instrument, seen, now_mono, now_utc, out);
+            }
+            self.end_journal();
+        }
+        self.apply_at(order, at, key, seen.fingerprint, now_mono, false);
+    }
+
+    /// The journal stopped between the check and the record: an unrecorded order is not sent (I1, control 44).
+    #[cold]
+    #[inline(never)]
+    fn take_back(&mut self, order: &Order, instrument: usize, seen: &Seen, now_mono: i64, now_utc: i64, out: &mut Decision) {
+        self.counters.decisions -= 1;
+        self.counters.accepted -= 1;
+        let refused = Err(Breach::plain(44, ReasonCode::AuditUnavailable));
+        self.conclude_no(order, Some(instrument), refused, seen, now_mono, now_utc, out);
     }
 
     /// Counts, applies and journals a HOLD or REJECT.
+    #[allow(clippy::too_many_arguments, reason = "words, not a record")]
     #[inline(never)]
     fn conclude_no(
         &mut self,
@@ -389,14 +459,18 @@ impl Gate {
         seen: &Seen,
         now_mono: i64,
         now_utc: i64,
-    ) -> Decision {
+        out: &mut Decision,
+    ) {
+        self.counters.decisions += 1;
         let (code, breach) = match verdict {
             Ok(held) => (Verdict::Hold, held),
             Err(breach) => (Verdict::Reject, Some(breach)),
         };
-        let decision = self.describe(order, instrument, code, breach, seen, now_mono, now_utc);
+        let rows = instrument.map(|at| &self.instruments[at]);
+        *out = describe(order, rows, code, breach, seen, self.counters.decisions, now_mono, now_utc);
+        let read = read_of(order, rows, seen);
         // A repeated id is an event on the first decision, not a second one (control 27).
-        let is_repeated = decision.reason == ReasonCode::DuplicateClientOrderId as u8;
+        let is_repeated = out.reason == ReasonCode::DuplicateClientOrderId as u8;
         if code == Verdict::Hold {
             self.counters.held += 1;
             self.apply(order, now_mono, true);
@@ -406,15 +480,13 @@ impl Gate {
         if !is_repeated {
             self.keep_id(order);
         }
-        let is_recorded =
-            self.record_decision(order, instrument, &decision, seen, if is_repeated { RecordKind::Order } else { RecordKind::Decision });
+        let is_recorded = self.record_entry(if is_repeated { RecordKind::Order } else { RecordKind::Decision }, out, &read);
         if !is_recorded && code == Verdict::Hold {
             self.end_journal();
         }
         if let Some(breach) = breach {
             self.count_refusal(&breach);
         }
-        decision
     }
 
     #[inline(always)]
@@ -422,76 +494,6 @@ impl Gate {
         if self.ids.has_room() {
             self.ids.insert(order.client_order_id, order.session_id);
         }
-    }
-
-    #[allow(clippy::too_many_arguments, reason = "inlined: words, not a call")]
-    #[inline(always)]
-    fn describe(
-        &self,
-        order: &Order,
-        instrument: Option<usize>,
-        verdict: Verdict,
-        breach: Option<Breach>,
-        seen: &Seen,
-        now_mono: i64,
-        now_utc: i64,
-    ) -> Decision {
-        let mut decision = Decision {
-            client_order_id: order.client_order_id,
-            ts_event: order.ts_event,
-            ts_decision: now_utc,
-            mono_decision: now_mono,
-            price: order.price,
-            quantity: order.quantity,
-            gate_sequence: self.counters.decisions,
-            instrument_id: order.instrument_id,
-            strategy_id: order.strategy_id,
-            account_id: order.account_id,
-            score: f32::NAN,
-            verdict: verdict as u8,
-            passed_as: seen.passed_as,
-            side: order.side,
-            action: order.action,
-            ..Default::default()
-        };
-        if let Some(at) = instrument {
-            let i = &self.instruments[at];
-            (decision.limit_version, decision.limit_epoch, decision.trip_id) = (i.version, i.epoch, i.trip_id);
-            (decision.tier, decision.stage, decision.score) = (i.tier, i.stage, i.score);
-        }
-        if let Some(breach) = breach {
-            (decision.reason, decision.control, decision.unit) = (breach.reason as u8, breach.control, breach.unit as u8);
-            (decision.measured, decision.limit) = (breach.measured, breach.limit);
-        }
-        decision
-    }
-
-    #[inline(always)]
-    fn record_decision(&mut self, order: &Order, instrument: Option<usize>, decision: &Decision, seen: &Seen, kind: RecordKind) -> bool {
-        if self.journal.is_none() {
-            return true;
-        }
-        let mut entry = DecisionEntry {
-            decision: *decision,
-            original_client_order_id: order.original_client_order_id,
-            session_id: order.session_id,
-            order_flags: order.flags,
-            order_type: order.order_type,
-            time_in_force: order.time_in_force,
-            bid_price: UNDEFINED_PRICE,
-            ask_price: UNDEFINED_PRICE,
-            limits_age: seen.limits_age,
-            quotes_age: seen.quotes_age,
-            added: seen.added,
-            ..Default::default()
-        };
-        if let Some(at) = instrument {
-            let bounds = &self.instruments[at].bounds;
-            let side = if order.side == Side::BUY as u8 { &bounds.buy } else { &bounds.sell };
-            (entry.bid_price, entry.ask_price) = (bounds.sell.opposite_touch, bounds.buy.opposite_touch);
-            (entry.reference, entry.collar, entry.phase, entry.feed_state) = (side.reference, side.collar, bounds.phase, bounds.feed_state);
-        }
-        self.record_entry(kind, &entry)
     }
 
     #[cold]
@@ -510,9 +512,80 @@ impl Gate {
             (Verdict::Reject, Some(Breach::plain(0, ReasonCode::Internal)))
         };
         self.counters.decisions += 1;
-        let decision = self.describe(order, None, verdict, breach, &Seen::default(), now_mono, now_utc);
-        let _ = self.record_decision(order, None, &decision, &Seen::default(), RecordKind::Decision);
-        *out = decision;
+        *out = describe(order, None, verdict, breach, &Seen::default(), self.counters.decisions, now_mono, now_utc);
+        let _ = self.record_entry(RecordKind::Decision, out, &read_of(order, None, &Seen::default()));
+    }
+}
+
+/// The decision. Its record is made of this value and not of what `out` points to: wide loads of narrow fields just
+/// stored would stall.
+#[allow(clippy::too_many_arguments, reason = "inlined: words, not a call")]
+#[inline(always)]
+fn describe(
+    order: &Order,
+    instrument: Option<&Instrument>,
+    verdict: Verdict,
+    breach: Option<Breach>,
+    seen: &Seen,
+    gate_sequence: u64,
+    now_mono: i64,
+    now_utc: i64,
+) -> Decision {
+    Decision {
+        client_order_id: order.client_order_id,
+        ts_event: order.ts_event,
+        ts_decision: now_utc,
+        mono_decision: now_mono,
+        limit_version: instrument.map_or(0, |i| i.version),
+        measured: breach.map_or(0, |b| b.measured),
+        limit: breach.map_or(0, |b| b.limit),
+        price: order.price,
+        quantity: order.quantity,
+        gate_sequence,
+        trip_id: instrument.map_or(0, |i| i.trip_id),
+        instrument_id: order.instrument_id,
+        strategy_id: order.strategy_id,
+        account_id: order.account_id,
+        limit_epoch: instrument.map_or(0, |i| i.epoch),
+        score: instrument.map_or(f32::NAN, |i| i.score),
+        verdict: verdict as u8,
+        reason: breach.map_or(0, |b| b.reason as u8),
+        unit: breach.map_or(0, |b| b.unit as u8),
+        tier: instrument.map_or(0, |i| i.tier),
+        stage: instrument.map_or(0, |i| i.stage),
+        control: breach.map_or(0, |b| b.control),
+        passed_as: seen.passed_as,
+        side: order.side,
+        action: order.action,
+        pad: [0; 11],
+    }
+}
+
+/// The rest of a decision's record: what the decision does not carry.
+#[inline(always)]
+fn read_of(order: &Order, instrument: Option<&Instrument>, seen: &Seen) -> Read {
+    let side = instrument.map(|i| if order.side == Side::BUY as u8 { &i.bounds.buy } else { &i.bounds.sell });
+    // The other side's opposite touch is this side's own: one line of bounds is enough.
+    let (own, opposite) = side.map_or((UNDEFINED_PRICE, UNDEFINED_PRICE), |side| (side.own_touch, side.opposite_touch));
+    let is_buy = order.side == Side::BUY as u8;
+    let (bid_price, ask_price) = (select_unpredictable(is_buy, own, opposite), select_unpredictable(is_buy, opposite, own));
+    Read {
+        original_client_order_id: order.original_client_order_id,
+        session_id: order.session_id,
+        order_flags: order.flags,
+        order_type: order.order_type,
+        time_in_force: order.time_in_force,
+        phase: instrument.map_or(0, |i| i.phase),
+        feed_state: instrument.map_or(0, |i| i.feed_state),
+        pad: 0,
+        bid_price,
+        ask_price,
+        reference: side.map_or(0, |side| side.reference),
+        collar: side.map_or(0, |side| side.collar),
+        limits_age: seen.limits_age,
+        quotes_age: seen.quotes_age,
+        added: seen.added,
+        spare: 0,
     }
 }
 

@@ -8,18 +8,26 @@ pub const MOST: usize = 5;
 /// Places looked at for one fingerprint.
 const WAYS: usize = 4;
 const SETS: usize = 1024;
+const WAY_ORDER: [u64; WAYS] = [0, 1, 2, 3];
 
-/// One kind of order and when its last copies were accepted; one cache line.
+/// Kinds of order that share a place, the one accepted last first; one cache line, all that a new kind reads.
 #[derive(Clone, Copy, Debug, Default, Zeroable)]
 #[repr(C, align(64))]
-struct Seen {
-    fingerprint: u64,
+struct Set {
+    /// 0 = free; the free ones come last.
+    fingerprints: [u64; WAYS],
+    /// Where the times of each lie.
+    ways: [u64; WAYS],
+}
+
+/// When the last copies of one kind were accepted; one cache line.
+#[derive(Clone, Copy, Debug, Default, Zeroable)]
+#[repr(C, align(64))]
+struct Times {
     /// Place of the oldest time, the next to be written over.
     next: u32,
     /// Times written, up to `count`.
     filled: u32,
-    /// Newest of the times.
-    last: i64,
     times: [i64; MOST],
 }
 
@@ -29,7 +37,8 @@ struct Seen {
 /// keeps a window far below that.
 #[derive(Debug)]
 pub struct Duplicates {
-    seen: PrivateMemory<Seen>,
+    sets: PrivateMemory<Set>,
+    times: PrivateMemory<[Times; WAYS]>,
     window_ns: i64,
     count: usize,
 }
@@ -40,30 +49,36 @@ impl Duplicates {
     /// # Errors
     /// When there is no memory.
     pub fn new(window_ns: i64, count: u32) -> std::io::Result<Self> {
-        Ok(Duplicates { seen: PrivateMemory::new(SETS * WAYS)?, window_ns, count: count as usize })
+        let mut sets = PrivateMemory::<Set>::new(SETS)?;
+        for set in sets.iter_mut() {
+            set.ways = WAY_ORDER;
+        }
+        Ok(Duplicates { sets, times: PrivateMemory::new(SETS)?, window_ns, count: count as usize })
     }
 
     /// Fingerprint of what makes two orders the same.
     #[inline(always)]
     #[must_use]
     pub fn fingerprint(account: u32, instrument: u32, side_type: u32, quantity: i64, price: i64) -> u64 {
-        let mut h = (u64::from(account) << 32 | u64::from(instrument)) ^ 0x9e37_79b9_7f4a_7c15;
-        for word in [u64::from(side_type), quantity.cast_unsigned(), price.cast_unsigned()] {
-            h = (h ^ word).wrapping_mul(0xd6e8_feb8_6659_fd93);
-            h ^= h >> 32;
-        }
-        h.max(1)
+        // Sums of products by odd constants do not wait for each other; the last two steps mix the high bits down.
+        let parties = (u64::from(account) << 32 | u64::from(instrument)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let kind = u64::from(side_type).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
+        let size = quantity.cast_unsigned().wrapping_mul(0x1656_67b1_9e37_79f9);
+        let worth = price.cast_unsigned().wrapping_mul(0x27d4_eb2f_1656_67c5);
+        let h = (parties ^ kind.rotate_left(17)).wrapping_add(size.rotate_left(31) ^ worth);
+        let h = (h ^ h >> 29).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        (h ^ h >> 32).max(1)
     }
 
     #[inline(always)]
     fn set_of(fingerprint: u64) -> usize {
-        (fingerprint as usize & (SETS - 1)) * WAYS
+        fingerprint as usize & (SETS - 1)
     }
 
-    /// Asks for the first line of a fingerprint.
+    /// Asks for the line of a fingerprint.
     #[inline(always)]
     pub fn prefetch(&self, fingerprint: u64) {
-        prefetch(&self.seen[Self::set_of(fingerprint)]);
+        prefetch(&self.sets[Self::set_of(fingerprint)]);
     }
 
     /// True where `count` equal orders were already accepted inside the window.
@@ -73,15 +88,18 @@ impl Duplicates {
         if self.window_ns == 0 {
             return false;
         }
-        let start = Self::set_of(fingerprint);
-        let Some(seen) = self.seen[start..start + WAYS].iter().find(|s| s.fingerprint == fingerprint) else { return false };
+        let at = Self::set_of(fingerprint);
+        let Some(rank) = rank_of(&self.sets[at], fingerprint) else { return false };
+        let seen = &self.times[at][self.sets[at].ways[rank] as usize];
         // The copy accepted `count` orders ago.
         seen.filled as usize == self.count && now_mono.saturating_sub(seen.times[seen.next as usize]) < self.window_ns
     }
 
     /// Forgets everything.
     pub fn clear(&mut self) {
-        self.seen.iter_mut().for_each(|s| *s = Seen::default());
+        for set in self.sets.iter_mut() {
+            *set = Set { ways: WAY_ORDER, ..Set::default() };
+        }
     }
 
     /// Remembers an accepted order.
@@ -90,17 +108,22 @@ impl Duplicates {
         if self.window_ns == 0 {
             return;
         }
-        let (start, count) = (Self::set_of(fingerprint), self.count);
-        let Some(set) = self.seen[start..].first_chunk_mut::<WAYS>() else { return };
-        let way = match set.iter().position(|s| s.fingerprint == fingerprint || s.fingerprint == 0) {
-            Some(way) => way,
-            None => oldest(set),
+        let at = Self::set_of(fingerprint);
+        let (set, times, count) = (&mut self.sets[at], &mut self.times[at], self.count);
+        let Some(rank) = rank_of(set, fingerprint) else {
+            // The kind accepted longest ago gives way, or a free place: it is the last. Written without being read.
+            let way = set.ways[WAYS - 1];
+            let [a, b, c, _] = set.fingerprints;
+            set.fingerprints = [fingerprint, a, b, c];
+            let [a, b, c, _] = set.ways;
+            set.ways = [way, a, b, c];
+            times[way as usize] = Times { next: u32::from(count > 1), filled: 1, times: [now_mono, 0, 0, 0, 0] };
+            return;
         };
-        let seen = &mut set[way];
-        if seen.fingerprint != fingerprint {
-            *seen = Seen { fingerprint, ..Default::default() };
-        }
-        (seen.times[seen.next as usize], seen.last) = (now_mono, now_mono);
+        set.fingerprints[..=rank].rotate_right(1);
+        set.ways[..=rank].rotate_right(1);
+        let seen = &mut times[set.ways[0] as usize];
+        seen.times[seen.next as usize] = now_mono;
         seen.next = if seen.next as usize + 1 == count { 0 } else { seen.next + 1 };
         seen.filled = (seen.filled + 1).min(count as u32);
     }
@@ -112,14 +135,9 @@ impl Duplicates {
     }
 }
 
-/// The kind accepted longest ago: it is the first to leave the window.
 #[inline(always)]
-fn oldest(set: &[Seen; WAYS]) -> usize {
-    let mut way = 0;
-    for other in 1..WAYS {
-        way = if set[other].last < set[way].last { other } else { way };
-    }
-    way
+fn rank_of(set: &Set, fingerprint: u64) -> Option<usize> {
+    set.fingerprints.iter().position(|f| *f == fingerprint)
 }
 
 #[cfg(test)]

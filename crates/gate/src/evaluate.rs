@@ -20,11 +20,11 @@ pub fn evaluate(c: &Context<'_>, duplicates: &Duplicates) -> Result<Option<Breac
     macro_rules! note {
         ($check:expr) => {
             if let Err(breach) = $check {
-                hold_or_reject(c, breach, &mut held)?;
+                hold_or_reject(c.options.hold_controls, breach, &mut held)?;
             }
         };
     }
-    session::check_phase(&c.request, c.instrument.bounds.phase)?;
+    session::check_phase(&c.request, c.instrument.phase)?;
     limits::check_limits_valid(c)?;
     limits::check_limits_fresh(c)?;
     session::check_breaker(c.instrument)?;
@@ -47,8 +47,8 @@ pub fn evaluate(c: &Context<'_>, duplicates: &Duplicates) -> Result<Option<Breac
 
 #[cold]
 #[inline(never)]
-fn hold_or_reject(c: &Context<'_>, breach: Breach, held: &mut Option<Breach>) -> Check {
-    let can_hold = c.options.hold_controls & (1 << breach.control) != 0 && breach.reason != ReasonCode::InputMissing;
+fn hold_or_reject(hold_controls: u64, breach: Breach, held: &mut Option<Breach>) -> Check {
+    let can_hold = hold_controls & (1 << breach.control) != 0 && breach.reason != ReasonCode::InputMissing;
     if !can_hold {
         return Err(breach);
     }

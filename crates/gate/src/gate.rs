@@ -5,7 +5,7 @@ use crate::duplicates::Duplicates;
 use crate::ids::IdSet;
 use crate::options::GateOptions;
 use crate::orders::OrderTable;
-use crate::state::{Cell, Cold, Instrument, Ledger};
+use crate::state::{Cell, Cold, Instrument, Ledger, Route};
 use pretrade_journal::{GateJournal, GateJournalOptions, GateJournalReader, JournalError};
 use pretrade_records::units::ANY_STRATEGY;
 use pretrade_shm::clock::ClockDomain;
@@ -101,6 +101,7 @@ pub struct Gate {
     pub(crate) table: GateTable,
     pub(crate) journal: Option<GateJournal>,
     pub(crate) instruments: PrivateMemory<Instrument>,
+    pub(crate) routes: PrivateMemory<Route>,
     pub(crate) cold: Vec<Cold>,
     pub(crate) cells: PrivateMemory<Cell>,
     pub(crate) accounts: PrivateMemory<Ledger>,
@@ -178,6 +179,7 @@ impl Gate {
         let mut gate = Gate {
             epoch: limits.epoch(),
             instruments: PrivateMemory::new(instruments.len().max(1))?,
+            routes: PrivateMemory::new(instruments.len().max(1))?,
             cold: instruments.iter().map(|(id, slot)| Cold::new(*id, *slot)).collect(),
             cells: PrivateMemory::new((instruments.len() * accounts.len()).max(1))?,
             accounts: PrivateMemory::new(accounts.len().max(1))?,
@@ -210,15 +212,15 @@ impl Gate {
     }
 
     fn start(&mut self, accounts: &[(u32, usize)], strategies: &[(u32, usize)]) -> Result<(), GateError> {
-        let none = u32::MAX;
         for (at, cold) in self.cold.iter().enumerate() {
-            let slot = |slot: Option<usize>| slot.and_then(|s| u32::try_from(s).ok()).unwrap_or(none);
             let instrument = &mut self.instruments[at];
-            instrument.limits_slot = slot(self.limits.slot(cold.instrument_id, ANY_STRATEGY));
-            instrument.quotes_slot = slot(self.quotes.slot(cold.instrument_id, 0));
+            self.routes[at] = Route {
+                limits: self.limits.spot(self.limits.slot(cold.instrument_id, ANY_STRATEGY)),
+                quotes: self.quotes.spot(self.quotes.slot(cold.instrument_id, 0)),
+            };
             // Odd: nothing was read yet. Generation 0 never is one.
             (instrument.limits_seq, instrument.quotes_seq, instrument.score, instrument.stage) = (1, 1, f32::NAN, 1);
-            instrument.bounds = crate::bounds::Bounds::unknown();
+            instrument.set_bounds(crate::bounds::Bounds::unknown());
         }
         for cell in self.cells.iter_mut() {
             cell.is_known = u64::from(self.options.is_flat_at_start);

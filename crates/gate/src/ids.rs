@@ -15,6 +15,10 @@ struct Block {
     spare: u64,
 }
 
+/// Place of a block.
+#[derive(Clone, Copy, Debug)]
+pub struct Place(usize);
+
 /// The set; open addressing, grown outside checks.
 #[derive(Debug)]
 pub struct IdSet {
@@ -37,16 +41,17 @@ impl IdSet {
         (h >> 32) as usize & (self.blocks.len() - 1)
     }
 
-    /// Asks for the line of an id.
+    /// Asks for the line of an id; returns where the search for it starts.
     #[inline(always)]
-    pub fn prefetch(&self, id: u64, session: u32) {
-        prefetch(&self.blocks[self.home(id >> 6, u64::from(session))]);
+    pub fn prefetch(&self, id: u64, session: u32) -> Place {
+        let home = self.home(id >> 6, u64::from(session));
+        prefetch(&self.blocks[home]);
+        Place(home)
     }
 
     /// The place of a block: used by it, or the first free one.
     #[inline(always)]
-    fn place(&self, number: u64, session: u64) -> usize {
-        let mut at = self.home(number, session);
+    fn place(&self, mut at: usize, number: u64, session: u64) -> usize {
         loop {
             let block = &self.blocks[at];
             if block.present == 0 || (block.number == number && block.session == session) {
@@ -56,18 +61,33 @@ impl IdSet {
         }
     }
 
+    /// Where an id belongs and whether it was seen, searched from where [`IdSet::prefetch`] said; the place holds until
+    /// the set changes.
+    #[inline(always)]
+    #[must_use]
+    pub fn look_up(&self, Place(home): Place, id: u64, session: u32) -> (Place, bool) {
+        let at = self.place(home, id >> 6, u64::from(session));
+        (Place(at), self.blocks[at].present & (1 << (id & 63)) != 0)
+    }
+
     /// True where the id was seen.
     #[inline(always)]
     #[must_use]
     pub fn contains(&self, id: u64, session: u32) -> bool {
-        self.blocks[self.place(id >> 6, u64::from(session))].present & (1 << (id & 63)) != 0
+        self.look_up(Place(self.home(id >> 6, u64::from(session))), id, session).1
     }
 
     /// Adds an id. [`IdSet::has_room`] must hold.
     #[inline(always)]
     pub fn insert(&mut self, id: u64, session: u32) {
+        let (place, _) = self.look_up(Place(self.home(id >> 6, u64::from(session))), id, session);
+        self.insert_at(place, id, session);
+    }
+
+    /// Adds an id at the place that [`IdSet::look_up`] found.
+    #[inline(always)]
+    pub fn insert_at(&mut self, Place(at): Place, id: u64, session: u32) {
         let (number, session) = (id >> 6, u64::from(session));
-        let at = self.place(number, session);
         let block = &mut self.blocks[at];
         if block.present == 0 {
             (block.number, block.session) = (number, session);
@@ -93,7 +113,7 @@ impl IdSet {
         }
         let mut grown = IdSet { blocks: PrivateMemory::new(2 * self.blocks.len())?, used: self.used };
         for block in self.blocks.iter().filter(|b| b.present != 0) {
-            let at = grown.place(block.number, block.session);
+            let at = grown.place(grown.home(block.number, block.session), block.number, block.session);
             grown.blocks[at] = *block;
         }
         *self = grown;

@@ -17,6 +17,14 @@ use pretrade_shm::clock::ClockDomain;
 pub struct DecisionEntry {
     /// The decision, which carries most of the order.
     pub decision: Decision,
+    /// The rest of the order, and what was read.
+    pub read: Read,
+}
+
+/// What a decision does not carry: the rest of its order, and what was read to judge it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Read {
     /// The order a replace or cancel names.
     pub original_client_order_id: u64,
     /// Session.
@@ -53,15 +61,23 @@ pub struct DecisionEntry {
 
 const _: () = assert!(core::mem::size_of::<DecisionEntry>() == 216);
 
-impl DecisionEntry {
-    /// The entry as whole words. Written field by field and not as a cast: a copy of freshly written narrow fields by wide
+/// First word of an entry in the words of its record.
+pub(crate) const ENTRY_AT: usize = 5;
+
+impl Read {
+    /// The entry of a decision as the payload of a whole record, whose first five words are left for the journal. Written field by field and not as a cast: a copy of freshly written narrow fields by wide
     /// loads stalls on store forwarding and costs more than the check (a test holds it equal to the cast).
     #[inline(always)]
     #[must_use]
-    pub fn words(&self) -> [u64; 27] {
-        let (d, pair) = (&self.decision, |low: u32, high: u32| u64::from(low) | u64::from(high) << 32);
+    pub fn words(&self, d: &Decision) -> [u64; 32] {
+        let pair = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
         let bytes = |bytes: [u8; 8]| u64::from_le_bytes(bytes);
         [
+            0,
+            0,
+            0,
+            0,
+            0,
             d.client_order_id,
             d.ts_event.cast_unsigned(),
             d.ts_decision.cast_unsigned(),
@@ -168,9 +184,15 @@ impl Gate {
 
     /// Writes the record of a decision; `false` when the journal cannot take it.
     #[inline(always)]
-    pub(crate) fn record_entry(&mut self, kind: RecordKind, entry: &DecisionEntry) -> bool {
+    pub(crate) fn record_entry(&mut self, kind: RecordKind, decision: &Decision, read: &Read) -> bool {
+        self.record_words(kind, decision, read.words(decision))
+    }
+
+    /// As [`Gate::record_entry`] with the words already made.
+    #[inline(always)]
+    pub(crate) fn record_words(&mut self, kind: RecordKind, decision: &Decision, mut words: [u64; 32]) -> bool {
         let Some(journal) = &mut self.journal else { return true };
-        let is_recorded = journal.append_full(kind, entry.decision.mono_decision, entry.decision.ts_decision, &entry.words()).is_some();
+        let is_recorded = journal.append_words(kind, decision.mono_decision, decision.ts_decision, &mut words).is_some();
         self.counters.unrecorded += u64::from(!is_recorded);
         is_recorded
     }
@@ -265,9 +287,9 @@ impl Gate {
     }
 
     fn fold_decision(&mut self, entry: &DecisionEntry) {
-        let d = &entry.decision;
+        let (d, read) = (&entry.decision, &entry.read);
         self.counters.decisions = self.counters.decisions.max(d.gate_sequence);
-        self.ids.insert(d.client_order_id, entry.session_id);
+        self.ids.insert(d.client_order_id, read.session_id);
         let order = Order {
             client_order_id: d.client_order_id,
             ts_event: d.ts_event,
@@ -277,12 +299,12 @@ impl Gate {
             strategy_id: d.strategy_id,
             account_id: d.account_id,
             side: d.side,
-            order_type: entry.order_type,
-            time_in_force: entry.time_in_force,
+            order_type: read.order_type,
+            time_in_force: read.time_in_force,
             action: d.action,
-            flags: entry.order_flags,
-            session_id: entry.session_id,
-            original_client_order_id: entry.original_client_order_id,
+            flags: read.order_flags,
+            session_id: read.session_id,
+            original_client_order_id: read.original_client_order_id,
         };
         match Verdict::try_from(d.verdict) {
             Ok(Verdict::Accept) => self.apply(&order, d.mono_decision, false),
@@ -356,9 +378,9 @@ mod tests {
         #[test]
         fn the_words_of_an_entry_are_its_bytes(raw in proptest::collection::vec(any::<u64>(), 27)) {
             let mut entry: DecisionEntry = bytemuck::pod_read_unaligned(bytemuck::cast_slice(&raw));
-            (entry.decision.pad, entry.pad, entry.spare) = ([0; 11], 0, 0);
+            (entry.decision.pad, entry.read.pad, entry.read.spare) = ([0; 11], 0, 0);
             let cast: &[u64] = bytemuck::cast_slice(std::slice::from_ref(&entry));
-            prop_assert_eq!(&entry.words()[..], cast);
+            prop_assert_eq!(&entry.read.words(&entry.decision)[5..], cast);
         }
     }
 }

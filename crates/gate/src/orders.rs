@@ -53,10 +53,30 @@ pub struct LiveOrder {
     pub other_id: u64,
 }
 
-/// The table.
+/// Where the order of an id lies: one word of the index, so that eight ids share a line.
+#[derive(Clone, Copy, Debug, Default, Zeroable)]
+#[repr(C)]
+struct Entry {
+    /// What the home place of the id is made of; equal ids have equal keys.
+    key: u32,
+    /// Place of the order + 1, 0 = no order here.
+    place: u32,
+}
+
+/// What the home place of an id is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Key(u32);
+
+/// The table: an open-addressing index over a pool whose last freed place is used first, so that an order flow stays on
+/// few lines however large the table is.
 #[derive(Debug)]
 pub struct OrderTable {
+    index: PrivateMemory<Entry>,
     orders: PrivateMemory<LiveOrder>,
+    /// Place + 1 of the first free order; each free one holds the next in `other_id`. 0 = take a place never used.
+    free: u32,
+    /// Places used at least once.
+    touched: u32,
     used: usize,
     most: usize,
 }
@@ -67,48 +87,71 @@ impl OrderTable {
     /// # Errors
     /// When there is no memory.
     pub fn new(most: usize) -> std::io::Result<Self> {
-        Ok(OrderTable { orders: PrivateMemory::new((2 * most).next_power_of_two().max(16))?, used: 0, most })
+        let index = PrivateMemory::new((2 * most).next_power_of_two().max(16))?;
+        Ok(OrderTable { index, orders: PrivateMemory::new(most.max(2))?, free: 0, touched: 0, used: 0, most })
     }
 
-    /// Ids that follow each other share lines of the index, so that a session's newest orders stay in the cache.
+    /// Ids that follow each other share lines of the index.
     #[inline(always)]
-    fn home(&self, id: u64, session: u32) -> usize {
+    fn key(id: u64, session: u32) -> u32 {
         let h = ((id >> 4) ^ u64::from(session).rotate_left(40)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        ((h as usize) << 4 | (id as usize & 15)) & (self.orders.len() - 1)
+        (h as u32) << 4 | (id as u32 & 15)
     }
 
-    /// Asks for the line an id will be written to.
-    #[inline]
-    pub fn prefetch(&self, id: u64, session: u32) {
-        prefetch_for_write(&self.orders[self.home(id, session)]);
+    /// Asks for the lines an order with this id will be written to; returns the key of the id.
+    #[inline(always)]
+    pub fn prefetch(&self, id: u64, session: u32) -> Key {
+        let key = Self::key(id, session);
+        prefetch_for_write(&self.index[key as usize & (self.index.len() - 1)]);
+        prefetch_for_write(&self.orders[self.next_place().min(self.orders.len() - 1)]);
+        Key(key)
     }
 
+    #[inline(always)]
+    fn next_place(&self) -> usize {
+        if self.free == 0 { self.touched as usize } else { self.free as usize - 1 }
+    }
+
+    /// The index word of an id, or the first free one where it would be put.
     #[inline(always)]
     fn find(&self, id: u64, session: u32) -> Result<usize, usize> {
-        let mut at = self.home(id, session);
+        self.find_from(Self::key(id, session), id, session)
+    }
+
+    #[inline(always)]
+    fn find_from(&self, key: u32, id: u64, session: u32) -> Result<usize, usize> {
+        let mut at = key as usize & (self.index.len() - 1);
         loop {
-            let order = &self.orders[at];
-            if order.state == state::EMPTY {
+            let entry = self.index[at];
+            if entry.place == 0 {
                 return Err(at);
             }
-            if order.client_order_id == id && order.session_id == session {
-                return Ok(at);
+            if entry.key == key {
+                let order = &self.orders[entry.place as usize - 1];
+                if order.client_order_id == id && order.session_id == session {
+                    return Ok(at);
+                }
             }
-            at = (at + 1) & (self.orders.len() - 1);
+            at = (at + 1) & (self.index.len() - 1);
         }
+    }
+
+    #[inline(always)]
+    fn place(&self, id: u64, session: u32) -> Option<usize> {
+        self.find(id, session).ok().map(|at| self.index[at].place as usize - 1)
     }
 
     /// The order with this id.
     #[inline]
     #[must_use]
     pub fn get(&self, id: u64, session: u32) -> Option<&LiveOrder> {
-        self.find(id, session).ok().map(|at| &self.orders[at])
+        self.place(id, session).map(|place| &self.orders[place])
     }
 
     /// The order with this id, to change.
     #[inline]
     pub fn get_mut(&mut self, id: u64, session: u32) -> Option<&mut LiveOrder> {
-        self.find(id, session).ok().map(|at| &mut self.orders[at])
+        self.place(id, session).map(|place| &mut self.orders[place])
     }
 
     /// True where two more entries fit (an order, or a replace and its alias).
@@ -121,34 +164,54 @@ impl OrderTable {
     /// Adds or overwrites an order. [`OrderTable::has_room`] must hold.
     #[inline(always)]
     pub fn insert(&mut self, order: LiveOrder) {
-        match self.find(order.client_order_id, order.session_id) {
-            Ok(at) => self.orders[at] = order,
-            Err(at) => {
-                self.orders[at] = order;
-                self.used += 1;
+        self.insert_keyed(Key(Self::key(order.client_order_id, order.session_id)), order);
+    }
+
+    /// As [`OrderTable::insert`] with the key that [`OrderTable::prefetch`] returned for the id.
+    #[inline(always)]
+    pub fn insert_keyed(&mut self, Key(key): Key, order: LiveOrder) {
+        let at = match self.find_from(key, order.client_order_id, order.session_id) {
+            Ok(at) => {
+                self.orders[self.index[at].place as usize - 1] = order;
+                return;
             }
+            Err(at) => at,
+        };
+        let place = self.next_place();
+        let slot = &mut self.orders[place];
+        if self.free == 0 {
+            self.touched += 1;
+        } else {
+            self.free = slot.other_id as u32;
         }
+        *slot = order;
+        self.index[at] = Entry { key, place: place as u32 + 1 };
+        self.used += 1;
     }
 
     /// Takes an order out.
     pub fn remove(&mut self, id: u64, session: u32) -> Option<LiveOrder> {
         let mut hole = self.find(id, session).ok()?;
-        let (removed, mask) = (self.orders[hole], self.orders.len() - 1);
+        let (place, mask) = (self.index[hole].place, self.index.len() - 1);
         // Close the gap (Knuth 6.4 R) so that searches still end at the first empty place.
         let mut at = hole;
         loop {
             at = (at + 1) & mask;
-            let order = self.orders[at];
-            if order.state == state::EMPTY {
+            let entry = self.index[at];
+            if entry.place == 0 {
                 break;
             }
-            let home = self.home(order.client_order_id, order.session_id);
+            let home = entry.key as usize & mask;
             if (at.wrapping_sub(home) & mask) >= (at.wrapping_sub(hole) & mask) {
-                self.orders[hole] = order;
+                self.index[hole] = entry;
                 hole = at;
             }
         }
-        self.orders[hole] = LiveOrder::default();
+        self.index[hole] = Entry::default();
+        let slot = &mut self.orders[place as usize - 1];
+        let removed = *slot;
+        (slot.state, slot.other_id) = (state::EMPTY, u64::from(self.free));
+        self.free = place;
         self.used -= 1;
         Some(removed)
     }
@@ -167,7 +230,7 @@ impl OrderTable {
 
     /// Every live order, aliases left out.
     pub fn iter(&self) -> impl Iterator<Item = &LiveOrder> {
-        self.orders.iter().filter(|o| o.state != state::EMPTY && o.state != state::ALIAS)
+        self.orders[..self.touched as usize].iter().filter(|o| o.state != state::EMPTY && o.state != state::ALIAS)
     }
 }
 

@@ -11,7 +11,7 @@ use pretrade_records::parameter::Parameter;
 use pretrade_records::units::{PPM, UNLIMITED, UNLIMITED_U32};
 use pretrade_records::{LimitsRecord, QuotesRecord};
 use pretrade_shm::controls::{StateWords, row_flags};
-use pretrade_shm::{ControlsRecord, ControlsTable, Level, LimitsTable, ReadOutcome};
+use pretrade_shm::{ControlsRecord, ControlsTable, Level, LimitsTable, ReadOutcome, Spot};
 
 impl Gate {
     /// Brings one instrument up to date. Cold: taken when the hot comparison failed.
@@ -30,14 +30,13 @@ impl Gate {
         if self.instruments[at].generation != self.controls.generation() {
             is_changed |= self.read_controls(at);
         }
-        let instrument = &self.instruments[at];
-        if instrument.limits_slot == u32::MAX || instrument.limits_seq != self.limits.sequence(instrument.limits_slot as usize) {
+        let route = self.routes[at];
+        if self.limits.sequence_at(route.limits) != Some(self.instruments[at].limits_seq) {
             is_changed |= self.read_limits(at, now_mono, now_utc);
         }
         is_changed |= self.read_trips(at, now_mono, now_utc);
         is_changed |= self.restage(at, now_mono, now_utc);
-        let instrument = &self.instruments[at];
-        let is_quote_changed = instrument.quotes_slot == u32::MAX || instrument.quotes_seq != self.quotes.sequence(instrument.quotes_slot as usize);
+        let is_quote_changed = self.quotes.sequence_at(route.quotes) != Some(self.instruments[at].quotes_seq);
         if is_quote_changed {
             self.read_quotes(at);
         }
@@ -87,9 +86,9 @@ impl Gate {
     fn read_limits(&mut self, at: usize, now_mono: i64, now_utc: i64) -> bool {
         let (cold, instrument) = (&mut self.cold[at], &mut self.instruments[at]);
         let mut record = LimitsRecord::default();
-        let is_read = instrument.limits_slot != u32::MAX && self.limits.read(instrument.limits_slot as usize, &mut record) == ReadOutcome::Fresh;
-        if !is_read {
-            self.counters.torn += u64::from(instrument.limits_slot != u32::MAX);
+        let spot = self.routes[at].limits;
+        if self.limits.read_at(spot, &mut record) != ReadOutcome::Fresh {
+            self.counters.torn += u64::from(spot != Spot::NONE);
             (instrument.limits_seq, cold.is_valid, cold.numbers) = (1, false, None);
             return true;
         }
@@ -191,9 +190,10 @@ impl Gate {
     fn read_quotes(&mut self, at: usize) {
         let (cold, instrument) = (&mut self.cold[at], &mut self.instruments[at]);
         let mut quotes = QuotesRecord::default();
-        let is_read = instrument.quotes_slot != u32::MAX && self.quotes.read(instrument.quotes_slot as usize, &mut quotes) == ReadOutcome::Fresh;
+        let spot = self.routes[at].quotes;
+        let is_read = self.quotes.read_at(spot, &mut quotes) == ReadOutcome::Fresh;
         if !is_read || quotes.instrument_id != cold.instrument_id {
-            self.counters.torn += u64::from(instrument.quotes_slot != u32::MAX);
+            self.counters.torn += u64::from(spot != Spot::NONE);
             (cold.quotes, instrument.quotes_seq) = (None, 1);
             return;
         }
@@ -207,7 +207,7 @@ impl Gate {
     fn derive_bounds(&mut self, at: usize) {
         let (cold, instrument) = (&self.cold[at], &mut self.instruments[at]);
         let statics = cold.envelope.map_or([0; _], |e| e.statics);
-        instrument.bounds = Bounds::derive(cold.quotes.as_ref(), cold.good_quotes.as_ref(), &cold.in_force, &statics, instrument.tick_size);
+        instrument.set_bounds(Bounds::derive(cold.quotes.as_ref(), cold.good_quotes.as_ref(), &cold.in_force, &statics, instrument.tick_size));
     }
 
     /// Reads every account, strategy and the firm again. Cold: only when the generation word moved.

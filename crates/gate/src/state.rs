@@ -7,6 +7,7 @@ use crate::stage::Stage;
 use bytemuck::Zeroable;
 use pretrade_records::parameter::Parameter;
 use pretrade_records::{LimitsRecord, QuotesRecord};
+use pretrade_shm::Spot;
 
 /// Bits of [`Instrument::flags`] and [`Ledger::flags`].
 pub mod flag {
@@ -32,10 +33,6 @@ pub mod flag {
 #[derive(Clone, Copy, Debug, Zeroable)]
 #[repr(C, align(64))]
 pub struct Instrument {
-    /// Slot in `limits`; `u32::MAX` where there is no record.
-    pub limits_slot: u32,
-    /// Slot in `quotes`; `u32::MAX` where there is no record.
-    pub quotes_slot: u32,
     /// Sequence word of the limits record last read; odd = read again.
     pub limits_seq: u32,
     /// Sequence word of the quotes record last read; odd = read again.
@@ -66,6 +63,14 @@ pub struct Instrument {
     pub open_orders: u32,
     /// Trip in force, 0 where none.
     pub trip_id: u64,
+    /// See [`crate::bounds::missing`]; this and the next two are copies, so that they lie on a line every order reads.
+    pub missing: u8,
+    /// [`pretrade_records::Phase`] code.
+    pub phase: u8,
+    /// [`pretrade_records::FeedState`] bits.
+    pub feed_state: u8,
+    /// Zero.
+    pub pad_2: [u8; 5],
 
     /// Control 12.
     pub max_order_quantity: i64,
@@ -103,6 +108,24 @@ pub struct Instrument {
 
     /// Derived from quotes and limits.
     pub bounds: Bounds,
+}
+
+impl Instrument {
+    /// Takes in new bounds.
+    pub fn set_bounds(&mut self, bounds: Bounds) {
+        (self.missing, self.phase, self.feed_state) = (bounds.missing, bounds.phase, bounds.feed_state);
+        self.bounds = bounds;
+    }
+}
+
+/// Where an instrument's records lie: apart from the hot part, so that their lines are asked for without waiting for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Zeroable)]
+#[repr(C)]
+pub struct Route {
+    /// In `limits`.
+    pub limits: Spot,
+    /// In `quotes`.
+    pub quotes: Spot,
 }
 
 /// Cold part of an instrument: what a change needs.
@@ -182,9 +205,9 @@ impl Cold {
     }
 }
 
-/// Exposure of one account in one instrument.
+/// Exposure of one account in one instrument; half a cache line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Zeroable)]
-#[repr(C, align(64))]
+#[repr(C, align(32))]
 pub struct Cell {
     /// Signed position from fills.
     pub position: i64,

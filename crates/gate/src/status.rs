@@ -37,8 +37,8 @@ impl Gate {
             && let Ok(limits) = LimitsTable::open(&self.files.limits, &domain, Access::Read)
         {
             self.limits = limits;
-            for (cold, i) in self.cold.iter_mut().zip(self.instruments.iter_mut()) {
-                i.limits_slot = slot(self.limits.slot(cold.instrument_id, ANY_STRATEGY));
+            for ((cold, i), route) in self.cold.iter_mut().zip(self.instruments.iter_mut()).zip(self.routes.iter_mut()) {
+                route.limits = self.limits.spot(self.limits.slot(cold.instrument_id, ANY_STRATEGY));
                 (i.limits_seq, cold.is_valid, cold.numbers) = (1, false, None);
             }
         }
@@ -46,8 +46,8 @@ impl Gate {
             && let Ok(quotes) = QuotesTable::open(&self.files.quotes, &domain, Access::Read)
         {
             self.quotes = quotes;
-            for (cold, i) in self.cold.iter().zip(self.instruments.iter_mut()) {
-                (i.quotes_slot, i.quotes_seq) = (slot(self.quotes.slot(cold.instrument_id, 0)), 1);
+            for ((cold, i), route) in self.cold.iter().zip(self.instruments.iter_mut()).zip(self.routes.iter_mut()) {
+                (route.quotes, i.quotes_seq) = (self.quotes.spot(self.quotes.slot(cold.instrument_id, 0)), 1);
             }
         }
     }
@@ -151,8 +151,4 @@ impl Gate {
     pub fn flush(&self) -> bool {
         self.journal.as_ref().is_some_and(pretrade_journal::GateJournal::flush)
     }
-}
-
-fn slot(slot: Option<usize>) -> u32 {
-    slot.and_then(|s| u32::try_from(s).ok()).unwrap_or(u32::MAX)
 }

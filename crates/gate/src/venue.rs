@@ -67,6 +67,12 @@ impl Gate {
         is_known
     }
 
+    /// Acts on a venue message without journalling it: the undo of a timed loop, never part of trading.
+    #[doc(hidden)]
+    pub fn undo(&mut self, message: &VenueMessage) -> bool {
+        self.apply_venue(message)
+    }
+
     pub(crate) fn apply_venue(&mut self, m: &VenueMessage) -> bool {
         let Ok(kind) = VenueKind::try_from(m.kind) else { return false };
         if kind == VenueKind::Position {

@@ -43,6 +43,9 @@ pub struct GateJournal {
     head: u64,
     /// Last seen tail: the real one is never lower, so the room computed from it is never too large.
     tail: u64,
+    /// Records in a quarter of the ring, and in 90 % of it.
+    quarter: u64,
+    almost_full: u64,
     gateway: u16,
     /// Records from tail to head at which the next one has no place: the ring's capacity.
     places: u64,
@@ -83,7 +86,9 @@ impl GateJournal {
         drain(&ring, &mut disk)?;
         let (tail, ring) = (ring.tail(), Arc::new(ring));
         let copier = Copier::start(Arc::clone(&ring), disk).map_err(|e| JournalError::os(&options.disk, "start the copier", &e))?;
-        Ok(GateJournal { places: ring.capacity(), ring, head, tail, gateway: options.gateway, is_whole, copier })
+        let (quarter, almost_full) = (ring.capacity() / 4, ring.capacity() * 9 / 10);
+        let (places, gateway) = (ring.capacity(), options.gateway);
+        Ok(GateJournal { places, ring, head, tail, quarter, almost_full, gateway, is_whole, copier })
     }
 
     /// Writes one record into the ring; no allocation, no system call, no lock. Returns its sequence number, `None`
@@ -110,20 +115,19 @@ impl GateJournal {
         Some(sequence)
     }
 
-    /// As [`GateJournal::append`] for a payload that fills the record: no byte is written twice.
+    /// As [`GateJournal::append`] for a whole record whose payload stands in `words[5..]`: the rest is filled in place,
+    /// so that nothing is copied.
     #[inline(always)]
     #[must_use]
-    pub fn append_full(&mut self, kind: RecordKind, mono: i64, ts: i64, payload: &[u64; PAYLOAD_WORDS]) -> Option<u64> {
+    pub fn append_words(&mut self, kind: RecordKind, mono: i64, ts: i64, words: &mut [u64; RECORD / 8]) -> Option<u64> {
         if !self.has_place() {
             return None;
         }
         let sequence = self.head + 1;
         let marks = u64::from(kind as u8) | 1 << 8 | u64::from(self.gateway) << 16 | (PAYLOAD_WORDS as u64) << 32;
-        let mut words = [0u64; RECORD / 8];
         (words[1], words[2], words[3], words[4]) = (sequence, mono.cast_unsigned(), ts.cast_unsigned(), marks);
-        words[5..].copy_from_slice(payload);
-        words[0] = u64::from(crc32c_record(&words)) | u64::from(RECORD_MARK) << 32;
-        self.ring.push(bytemuck::cast_ref(&words));
+        words[0] = u64::from(crc32c_record(words)) | u64::from(RECORD_MARK) << 32;
+        self.ring.push(bytemuck::cast_ref(words));
         self.head = sequence;
         Some(sequence)
     }
@@ -144,10 +148,10 @@ impl GateJournal {
     #[must_use]
     pub fn has_room(&mut self) -> bool {
         // The shared tail is read only when the last seen one says the ring is a quarter full.
-        if (self.head - self.tail) * 4 > self.ring.capacity() {
+        if self.head - self.tail > self.quarter {
             self.tail = self.ring.tail();
         }
-        (self.head - self.tail) * 10 <= self.ring.capacity() * 9 && !self.ring.has_failed()
+        self.head - self.tail <= self.almost_full && !self.ring.has_failed()
     }
 
     /// False where an earlier life could not record everything that changed its state, or the ring it left is gone: what is
@@ -188,7 +192,7 @@ impl GateJournal {
     #[must_use]
     pub fn fill_ppm(&mut self) -> u32 {
         // The shared tail is read only when the last seen one says the ring is a quarter full.
-        if (self.head - self.tail) * 4 > self.ring.capacity() {
+        if self.head - self.tail > self.quarter {
             self.tail = self.ring.tail();
         }
         ((self.head - self.tail) * 1_000_000 / self.ring.capacity()) as u32

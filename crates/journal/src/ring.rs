@@ -165,9 +165,9 @@ impl Ring {
 
     /// The record's place.
     #[inline(always)]
-    fn place(&self, sequence: u64) -> &[AtomicU64] {
+    fn place(&self, sequence: u64) -> &[AtomicU64; RECORD_WORDS] {
         let at = PAGE_WORDS + (sequence.wrapping_sub(1) & self.mask) as usize * RECORD_WORDS;
-        &self.map.words()[at..at + RECORD_WORDS]
+        self.map.words()[at..].first_chunk().expect("the mapping was checked to hold every record")
     }
 
     /// Asks for the place of the record after `sequence`. Useless before streaming stores; for cached ones.

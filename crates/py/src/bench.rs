@@ -298,7 +298,7 @@ fn floor_check(py: Python<'_>, path: PathBuf, slices: usize, seconds: f64) -> Py
     Ok(figures(&measured))
 }
 
-/// Times the whole gate: every configured control, state update, journal on unless `disk` is `None`; each accepted order is undone by a venue message.
+/// Times the whole gate: every configured control, state update, journal on unless `disk` is `None`; each accepted order is undone outside the timed part.
 #[pyfunction]
 #[allow(clippy::too_many_arguments)]
 fn full_check(
@@ -348,14 +348,12 @@ fn full_check(
             decision.verdict == Verdict::Accept as u8
         };
         let after = |i: usize| {
-            let (mono, utc) = now.get();
+            let utc = now.get().1;
             last = next.borrow().client_order_id;
             id = last + 1;
             let done = VenueMessage { client_order_id: last, kind: VenueKind::Cancelled as u8, ..Default::default() };
-            gate.borrow_mut().on_venue(&done, mono, utc);
+            gate.borrow_mut().undo(&done);
             prepare(i + 1, id, utc);
-            // The undo's own journal record must not still be on its way when the next timed call starts.
-            pretrade_shm::memory::drain_stores();
         };
         let between = || {
             let mut gate = gate.borrow_mut();

@@ -49,4 +49,4 @@ pub use gate::{GateRecord, GateTable};
 pub use mapping::Mapping;
 pub use seqlock::ReadOutcome;
 #[cfg(not(feature = "loom"))]
-pub use table::{Access, CreateOptions, LimitsTable, QuotesTable, Table, TableRecord};
+pub use table::{Access, CreateOptions, LimitsTable, QuotesTable, Spot, Table, TableRecord};

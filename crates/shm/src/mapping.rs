@@ -16,6 +16,7 @@ pub const PAGE: usize = 4096;
 pub struct Mapping {
     start: *mut u8,
     length: usize,
+    words: usize,
     ticket: Option<usize>,
     file: File,
     path: PathBuf,
@@ -102,7 +103,7 @@ impl Mapping {
             return Err(TableError::os(path, &format!("map {length} bytes"), &std::io::Error::last_os_error()));
         }
         let ticket = sigbus::watch(start as usize, length);
-        Ok(Mapping { start: start.cast(), length, ticket, file, path: path.to_owned(), is_writable })
+        Ok(Mapping { start: start.cast(), length, words: length / 8, ticket, file, path: path.to_owned(), is_writable })
     }
 
     /// False once the file has no name any more: another took it, or it was removed. A system call.
@@ -142,7 +143,7 @@ impl Mapping {
     pub fn words(&self) -> &[AtomicU64] {
         // SAFETY: the mapping is page-aligned, `length` bytes long and lives as long as `self`; any bytes are
         // a valid atomic, and every process reaches them through atomics only.
-        unsafe { std::slice::from_raw_parts(self.start.cast::<AtomicU64>(), self.length / 8) }
+        unsafe { std::slice::from_raw_parts(self.start.cast::<AtomicU64>(), self.words) }
     }
 
     /// The whole mapping as 4-byte atomics. A place is used as halves or as a word, never as both.
@@ -150,7 +151,7 @@ impl Mapping {
     #[must_use]
     pub fn halves(&self) -> &[AtomicU32] {
         // SAFETY: as for `words`.
-        unsafe { std::slice::from_raw_parts(self.start.cast::<AtomicU32>(), self.length / 4) }
+        unsafe { std::slice::from_raw_parts(self.start.cast::<AtomicU32>(), 2 * self.words) }
     }
 
     /// Takes the exclusive advisory lock of the file without waiting; `false` when somebody else holds it.

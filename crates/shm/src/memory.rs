@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Prefetch, streaming stores and 2 MB-page private memory as safe functions.
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Size of a huge page.
@@ -30,12 +31,8 @@ pub fn prefetch_for_write<T>(value: &T) {
 }
 
 /// Stores whole words past the cache (the reader is another core, later). Weakly ordered: see [`drain_stores`].
-///
-/// # Panics
-/// If the two lengths differ.
 #[inline(always)]
-pub fn stream_words(target: &[AtomicU64], values: &[u64]) {
-    assert_eq!(target.len(), values.len(), "as many words as places");
+pub fn stream_words<const N: usize>(target: &[AtomicU64; N], values: &[u64; N]) {
     for (place, value) in target.iter().zip(values) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the place is a live, aligned 8-byte atomic; `movnti` writes its 8 bytes at once, so a concurrent
@@ -67,7 +64,7 @@ impl<T: bytemuck::Zeroable> Zeroed for T {}
 /// beforehand so that no order pays a page fault.
 #[derive(Debug)]
 pub struct PrivateMemory<T: Zeroed> {
-    start: *mut T,
+    start: NonNull<T>,
     count: usize,
     base: *mut libc::c_void,
     length: usize,
@@ -108,7 +105,7 @@ impl<T: Zeroed> PrivateMemory<T> {
             for page in (0..bytes).step_by(4096) {
                 start.add(page).write_volatile(0);
             }
-            start.cast::<T>()
+            NonNull::new(start.cast::<T>()).ok_or_else(|| std::io::Error::from(std::io::ErrorKind::OutOfMemory))?
         };
         Ok(PrivateMemory { start, count, base, length })
     }
@@ -119,7 +116,7 @@ impl<T: Zeroed> std::ops::Deref for PrivateMemory<T> {
     #[inline(always)]
     fn deref(&self) -> &[T] {
         // SAFETY: `count` zeroed values of T (Zeroable) lie there, aligned, for the life of `self`.
-        unsafe { std::slice::from_raw_parts(self.start, self.count) }
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.count) }
     }
 }
 
@@ -127,7 +124,7 @@ impl<T: Zeroed> std::ops::DerefMut for PrivateMemory<T> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut [T] {
         // SAFETY: as for `deref`; `&mut self` makes it the only reference.
-        unsafe { std::slice::from_raw_parts_mut(self.start, self.count) }
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.count) }
     }
 }
 
@@ -145,8 +142,8 @@ mod tests {
 
     #[test]
     fn streamed_words_arrive() {
-        let target: Vec<AtomicU64> = (0..32).map(|_| AtomicU64::new(0)).collect();
-        let values: Vec<u64> = (0..32).map(|i| i * 3 + 1).collect();
+        let target: [AtomicU64; 32] = std::array::from_fn(|_| AtomicU64::new(0));
+        let values: [u64; 32] = std::array::from_fn(|i| i as u64 * 3 + 1);
         prefetch(&target[0]);
         prefetch_for_write(&target[0]);
         stream_words(&target, &values);

@@ -127,6 +127,16 @@ impl CreateOptions {
     }
 }
 
+/// Where a record starts in its table's file: worked out once, so that a hot path does no arithmetic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Zeroable)]
+#[repr(transparent)]
+pub struct Spot(u32);
+
+impl Spot {
+    /// No record.
+    pub const NONE: Spot = Spot(u32::MAX);
+}
+
 /// A mapped table of records `R`.
 #[derive(Debug)]
 pub struct Table<R> {
@@ -281,6 +291,37 @@ impl<R: TableRecord> Table<R> {
     pub fn sequence(&self, slot: usize) -> u32 {
         assert!(slot < self.shape.count, "slot is not below the record count");
         self.map.halves()[2 * (self.shape.first_word + slot * self.shape.stride_words)].load(Ordering::Acquire)
+    }
+
+    /// Where the record of a slot starts; [`Spot::NONE`] where there is no such slot.
+    #[must_use]
+    pub fn spot(&self, slot: Option<usize>) -> Spot {
+        let at = slot.filter(|slot| *slot < self.shape.count).map(|slot| self.shape.first_word + slot * self.shape.stride_words);
+        at.and_then(|at| u32::try_from(at).ok()).map_or(Spot::NONE, Spot)
+    }
+
+    /// As [`Table::sequence`], without arithmetic; `None` at [`Spot::NONE`].
+    #[inline(always)]
+    #[must_use]
+    pub fn sequence_at(&self, spot: Spot) -> Option<u32> {
+        self.map.halves().get(2 * spot.0 as usize).map(|seq| seq.load(Ordering::Acquire))
+    }
+
+    /// As [`Table::read`]; `Torn` at [`Spot::NONE`].
+    #[inline]
+    pub fn read_at(&self, spot: Spot, out: &mut R) -> ReadOutcome {
+        if spot == Spot::NONE {
+            return ReadOutcome::Torn;
+        }
+        self.read((spot.0 as usize - self.shape.first_word) / self.shape.stride_words, out)
+    }
+
+    /// Asks for the first line of a record.
+    #[inline(always)]
+    pub fn prefetch_at(&self, spot: Spot) {
+        if let Some(word) = self.map.words().get(spot.0 as usize) {
+            prefetch(word);
+        }
     }
 
     /// The read without any sequence check that the stress test must catch.
@@ -452,14 +493,6 @@ impl<R: TableRecord> Table<R> {
             if let Some(word) = words.get(start + line) {
                 prefetch(word);
             }
-        }
-    }
-
-    /// Asks for the first line of a record.
-    #[inline(always)]
-    pub fn prefetch_line_0(&self, slot: usize) {
-        if let Some(word) = self.map.words().get(self.shape.first_word + slot * self.shape.stride_words) {
-            prefetch(word);
         }
     }
 

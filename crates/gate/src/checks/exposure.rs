@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the order would add up to: controls 18 and 28.
 use super::Context;
+use crate::arithmetic::{minus, plus};
 use crate::breach::{Breach, Check};
 use pretrade_records::{ReasonCode, Unit};
+use std::hint::select_unpredictable;
 
 /// Control 18: the worst case of the side stays within the maximum, for the account and over all accounts.
 #[inline(always)]
@@ -14,16 +16,12 @@ pub fn check_position(c: &Context<'_>) -> Check {
         return Err(Breach::missing(18));
     }
     let (i, x) = (c.instrument, c.request.added);
-    let (of_account, of_all, limit, account_limit) = if c.request.is_buy {
-        (worst(c.cell.position, c.cell.working_buy, x), worst(i.position, i.working_buy, x), i.position_max_long, c.account.position_max_long)
-    } else {
-        (
-            worst(c.cell.position.saturating_neg(), c.cell.working_sell, x),
-            worst(i.position.saturating_neg(), i.working_sell, x),
-            i.position_max_short,
-            c.account.position_max_short,
-        )
-    };
+    let of_side = |buy: i64, sell: i64| select_unpredictable(c.request.is_buy, buy, sell);
+    let signed = |position: i64| of_side(position, minus(0, position));
+    let of_account = worst(signed(c.cell.position), of_side(c.cell.working_buy, c.cell.working_sell), x);
+    let of_all = worst(signed(i.position), of_side(i.working_buy, i.working_sell), x);
+    let limit = of_side(i.position_max_long, i.position_max_short);
+    let account_limit = of_side(c.account.position_max_long, c.account.position_max_short);
     let account_limit = account_limit.min(limit);
     if of_account > account_limit {
         return Err(Breach::new(18, ReasonCode::PositionExceedsLimit, of_account, account_limit, Unit::Lots));
@@ -37,7 +35,7 @@ pub fn check_position(c: &Context<'_>) -> Check {
 /// As if every order of the side filled and none of the other.
 #[inline(always)]
 fn worst(position: i64, working: i64, added: i64) -> i64 {
-    position.saturating_add(working).saturating_add(added)
+    plus(plus(position, working), added)
 }
 
 /// Control 28: a new order keeps the number of live orders within the limit of every level.

@@ -3,10 +3,9 @@
 use super::Context;
 use crate::breach::{Breach, Check};
 use crate::duplicates::Duplicates;
-use crate::ids::IdSet;
 use crate::rate::Bucket;
 use pretrade_records::units::NS_PER_S;
-use pretrade_records::{Order, ReasonCode, Unit};
+use pretrade_records::{ReasonCode, Unit};
 
 /// Control 24: a token is left at every level, for new orders and for replaces apart.
 #[inline(always)]
@@ -44,8 +43,8 @@ pub fn check_duplicate_order(c: &Context<'_>, duplicates: &Duplicates) -> Check 
 
 /// Control 27: the client order id is new in its session today.
 #[inline(always)]
-pub fn check_client_order_id(order: &Order, ids: &IdSet) -> Check {
-    if ids.contains(order.client_order_id, order.session_id) { Err(Breach::plain(27, ReasonCode::DuplicateClientOrderId)) } else { Ok(()) }
+pub fn check_client_order_id(is_seen: bool) -> Check {
+    if is_seen { Err(Breach::plain(27, ReasonCode::DuplicateClientOrderId)) } else { Ok(()) }
 }
 
 /// Control 44: the decision can be recorded, and state for it can be kept.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Well-formed orders and their time: controls 8 and 31.
 use super::{Context, Request};
+use crate::arithmetic::minus;
 use crate::breach::{Breach, Check};
 use crate::state::{Instrument, flag};
 use pretrade_records::order::POST_ONLY;
@@ -60,6 +61,6 @@ pub fn check_well_formed(request: &Request<'_>, instrument: &Instrument) -> Chec
 #[inline(always)]
 pub fn check_order_age(c: &Context<'_>) -> Check {
     let bound = c.options.stale_order_ns;
-    let age = c.request.now_utc.saturating_sub(c.request.order.ts_event);
+    let age = minus(c.request.now_utc, c.request.order.ts_event);
     if bound == 0 || (age <= bound && age >= -bound) { Ok(()) } else { Err(Breach::new(31, ReasonCode::StaleOrder, age, bound, Unit::Nanoseconds)) }
 }

@@ -10,6 +10,7 @@ pub mod session;
 use crate::options::GateOptions;
 use crate::state::{Cell, Instrument, Ledger};
 use pretrade_records::Order;
+use std::hint::select_unpredictable;
 
 /// How an order may pass (table 4.2).
 pub mod passed_as {
@@ -59,6 +60,14 @@ impl Request<'_> {
     pub fn is_reduction(&self) -> bool {
         self.passed_as == passed_as::REDUCTION
     }
+}
+
+/// True where a price is worse for the market than a bound of its side: a buy above it, a sell below it. Sides come in
+/// no order a branch could learn, hence the selects.
+#[inline(always)]
+#[must_use]
+pub fn beyond(is_buy: bool, price: i64, bound: i64) -> bool {
+    select_unpredictable(is_buy, price, bound) > select_unpredictable(is_buy, bound, price)
 }
 
 /// Everything a check may look at.

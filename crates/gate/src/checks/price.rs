@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Prices and size against the book: controls 11 to 17.
-use super::Context;
+use super::{Context, beyond};
 use crate::bounds::{SideBounds, missing};
 use crate::breach::{Breach, Check};
 use crate::state::Ledger;
 use pretrade_records::units::UNLIMITED;
 use pretrade_records::{ReasonCode, Unit};
+use std::hint::select_unpredictable;
 
 #[inline(always)]
 fn side<'a>(c: &Context<'a>) -> &'a SideBounds {
@@ -37,10 +38,10 @@ pub fn check_max_quantity(c: &Context<'_>) -> Check {
 /// Control 11: the prices controls 13 to 17 need are there and fresh. A verified reduction needs a last good one only.
 #[inline(always)]
 pub fn check_reference_price(c: &Context<'_>) -> Check {
-    if c.instrument.bounds.missing & missing::REFERENCE == 0 && c.is_quote_fresh {
+    if c.instrument.missing & missing::REFERENCE == 0 && c.is_quote_fresh {
         return Ok(());
     }
-    if c.request.is_reduction() && c.instrument.bounds.missing & missing::LAST_GOOD == 0 {
+    if c.request.is_reduction() && c.instrument.missing & missing::LAST_GOOD == 0 {
         return Ok(());
     }
     Err(Breach::plain(11, ReasonCode::ReferencePriceMissing))
@@ -54,7 +55,7 @@ pub fn check_max_notional(c: &Context<'_>) -> Check {
     if limit == UNLIMITED {
         return Ok(());
     }
-    let price = if c.request.is_buy { c.request.implied } else { c.request.implied.max(c.instrument.bounds.sell.opposite_touch) };
+    let price = select_unpredictable(c.request.is_buy, c.request.implied, c.request.implied.max(side(c).opposite_touch));
     let value = c.instrument.value_per_tick_lot;
     if c.instrument.tick_size <= 0 || c.instrument.lot_size <= 0 || value <= 0 {
         return Err(Breach::missing(13));
@@ -86,7 +87,7 @@ pub fn check_max_notional(c: &Context<'_>) -> Check {
 /// Control 14: quantity within its share of visible depth, of the last minute's volume and of the daily volume.
 #[inline(always)]
 pub fn check_liquidity(c: &Context<'_>) -> Check {
-    if c.instrument.bounds.missing & missing::ADV != 0 {
+    if c.instrument.missing & missing::ADV != 0 {
         return Err(Breach::missing(14));
     }
     let limit = side(c).liquidity;
@@ -97,10 +98,12 @@ pub fn check_liquidity(c: &Context<'_>) -> Check {
 /// a fresh reference is held against the last good one and the static collar.
 #[inline(always)]
 pub fn check_collar(c: &Context<'_>) -> Check {
-    let is_last_good = c.instrument.bounds.missing & missing::REFERENCE != 0 || !c.is_quote_fresh;
+    let is_last_good = c.instrument.missing & missing::REFERENCE != 0 || !c.is_quote_fresh;
     let limit = if is_last_good { side(c).collar_static } else { side(c).collar };
-    let is_inside = if c.request.is_buy { c.request.implied <= limit } else { c.request.implied >= limit };
-    if is_inside { Ok(()) } else { Err(Breach::new(15, ReasonCode::PriceOutsideCollar, c.request.implied, limit, Unit::Price)) }
+    if beyond(c.request.is_buy, c.request.implied, limit) {
+        return Err(Breach::new(15, ReasonCode::PriceOutsideCollar, c.request.implied, limit, Unit::Price));
+    }
+    Ok(())
 }
 
 /// Control 16: a passive order keeps its distance to its own touch. Verified reductions are exempt.
@@ -110,12 +113,12 @@ pub fn check_standoff(c: &Context<'_>) -> Check {
         return Ok(());
     }
     let bounds = side(c);
-    let is_outside = if c.request.is_buy { c.request.implied <= bounds.standoff } else { c.request.implied >= bounds.standoff };
-    if is_outside {
+    if !beyond(c.request.is_buy, c.request.implied, bounds.standoff) {
         return Ok(());
     }
-    let tick = c.instrument.tick_size.max(1);
-    let distance = |price: i64| bounds.own_touch.saturating_sub(price).saturating_mul(if c.request.is_buy { 1 } else { -1 }).div_euclid(tick);
+    // By value: a closure over `c` that is not inlined would force the whole context into memory for every order.
+    let (tick, touch, sign) = (c.instrument.tick_size.max(1), bounds.own_touch, if c.request.is_buy { 1 } else { -1 });
+    let distance = move |price: i64| touch.saturating_sub(price).saturating_mul(sign).div_euclid(tick);
     Err(Breach::new(16, ReasonCode::PriceInsideStandoff, distance(c.request.implied), distance(bounds.standoff), Unit::Ticks))
 }
 
@@ -125,16 +128,18 @@ pub fn check_drift(c: &Context<'_>) -> Check {
     if c.request.is_passive || !is_aggressive(c) {
         return Ok(());
     }
-    if c.instrument.bounds.missing & missing::DRIFT != 0 {
+    if c.instrument.missing & missing::DRIFT != 0 {
         return Err(Breach::missing(17));
     }
     let limit = side(c).drift;
-    let is_inside = if c.request.is_buy { c.request.implied <= limit } else { c.request.implied >= limit };
-    if is_inside { Ok(()) } else { Err(Breach::new(17, ReasonCode::PriceDrift, c.request.implied, limit, Unit::Price)) }
+    if beyond(c.request.is_buy, c.request.implied, limit) {
+        return Err(Breach::new(17, ReasonCode::PriceDrift, c.request.implied, limit, Unit::Price));
+    }
+    Ok(())
 }
 
 #[inline(always)]
 fn is_aggressive(c: &Context<'_>) -> bool {
     let touch = side(c).opposite_touch;
-    c.request.is_market || if c.request.is_buy { c.request.implied >= touch } else { c.request.implied <= touch }
+    c.request.is_market || !beyond(!c.request.is_buy, c.request.implied, touch)
 }
