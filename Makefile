@@ -16,6 +16,7 @@ demo: setup
 
 test: need-cargo setup-dev lint
 	$(call STEP,cargo test,cargo test -q --workspace --locked)
+	$(call STEP,loom,cargo test -q -p pretrade-shm --features loom --lib --locked loom)
 	$(call STEP,pytest,$(ENV) $(BIN)/python -m pytest -q)
 
 lint: need-cargo setup-dev
