@@ -66,9 +66,11 @@ pub struct Flow {
     burst_count: i64,
     burst_most: i64,
     closed_at: i64,
+    /// Whole buckets watched without a break; -1 before the first ends, which may have begun anywhere.
+    watched: i64,
 }
 
-state!(Flow { open, buckets, one, ten, log, bursts, burst_slot, burst_count, burst_most, closed_at });
+state!(Flow { open, buckets, one, ten, log, bursts, burst_slot, burst_count, burst_most, closed_at, watched });
 
 impl Default for Flow {
     fn default() -> Self {
@@ -83,6 +85,7 @@ impl Default for Flow {
             burst_count: 0,
             burst_most: 0,
             closed_at: i64::MIN / 2,
+            watched: -1,
         }
     }
 }
@@ -125,9 +128,22 @@ impl Flow {
         self.buckets.push(std::mem::take(&mut self.open));
         self.bursts.push(std::mem::take(&mut self.burst_most));
         self.closed_at = ts;
+        self.watched += 1;
         while self.log.front().is_some_and(|(at, _)| *at <= ts - 10 * SECOND_NS) {
             self.log.pop_front();
         }
+    }
+
+    /// Records may have been lost: the windows are whole again only when they hold nothing from before now.
+    pub fn lose(&mut self) {
+        self.watched = -1;
+    }
+
+    /// Whether the windows of one and of ten seconds were watched from end to end: what built the book at the start, or went
+    /// by unseen, is no flow.
+    #[must_use]
+    pub fn is_whole(&self) -> (bool, bool) {
+        (self.watched >= SECOND as i64, self.watched >= TEN_SECONDS as i64)
     }
 
     /// Sums over (ts - 1 s, ts] and (ts - 10 s, ts]; `ts` is not before the last closed bucket's end.

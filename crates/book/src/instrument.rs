@@ -330,6 +330,9 @@ impl Instrument {
         let phase = self.phase(ts);
         let is_second = ts % SECOND == 0;
         self.flow.close(ts);
+        if self.book.is_unsound() {
+            self.flow.lose();
+        }
         self.volume.push(std::mem::take(&mut self.open_volume));
         self.recover(ts);
         self.news.advance(ts, is_second);

@@ -116,33 +116,34 @@ impl Instrument {
 
     fn flow_values(&self, row: &mut Row, ts: i64) {
         let (one, ten) = self.flow.windows(ts);
-        for (feature, value) in [
-            (Feature::NTrade1s, one.of(Count::Trade)),
-            (Feature::NAdd1s, one.of(Count::Add)),
-            (Feature::NCancel1s, one.of(Count::Cancel)),
-            (Feature::NModify1s, one.of(Count::Modify)),
-            (Feature::NTrade10s, ten.of(Count::Trade)),
-            (Feature::NAdd10s, ten.of(Count::Add)),
-            (Feature::NCancel10s, ten.of(Count::Cancel)),
-            (Feature::NModify10s, ten.of(Count::Modify)),
-            (Feature::QuoteRate1s, one.of(Count::Quote)),
+        let (has_one, has_ten) = self.flow.is_whole();
+        for (feature, has, value) in [
+            (Feature::NTrade1s, has_one, one.of(Count::Trade)),
+            (Feature::NAdd1s, has_one, one.of(Count::Add)),
+            (Feature::NCancel1s, has_one, one.of(Count::Cancel)),
+            (Feature::NModify1s, has_one, one.of(Count::Modify)),
+            (Feature::NTrade10s, has_ten, ten.of(Count::Trade)),
+            (Feature::NAdd10s, has_ten, ten.of(Count::Add)),
+            (Feature::NCancel10s, has_ten, ten.of(Count::Cancel)),
+            (Feature::NModify10s, has_ten, ten.of(Count::Modify)),
+            (Feature::QuoteRate1s, has_one, one.of(Count::Quote)),
         ] {
-            row.set(feature, value);
+            row.set_if(feature, has, value);
         }
         let [sizes, rows] = &self.best_size;
         let mean_best = sizes.sum as f64 / (2 * rows.sum) as f64;
-        row.set_if(Feature::Ofi1s, sizes.sum > 0, one.of(Count::Ofi) / mean_best);
-        row.set_if(Feature::Ofi10s, sizes.sum > 0, ten.of(Count::Ofi) / mean_best);
+        row.set_if(Feature::Ofi1s, has_one && sizes.sum > 0, one.of(Count::Ofi) / mean_best);
+        row.set_if(Feature::Ofi10s, has_ten && sizes.sum > 0, ten.of(Count::Ofi) / mean_best);
         let (volume_1s, volume_10s) = (one.of(Count::Volume), ten.of(Count::Volume));
-        row.set_if(Feature::TradeFlow1s, volume_1s > 0.0, one.of(Count::Signed) / volume_1s);
-        row.set_if(Feature::TradeFlow10s, volume_10s > 0.0, ten.of(Count::Signed) / volume_10s);
-        row.set_if(Feature::SideInferred10s, volume_10s > 0.0, ten.of(Count::Inferred) / volume_10s);
+        row.set_if(Feature::TradeFlow1s, has_one && volume_1s > 0.0, one.of(Count::Signed) / volume_1s);
+        row.set_if(Feature::TradeFlow10s, has_ten && volume_10s > 0.0, ten.of(Count::Signed) / volume_10s);
+        row.set_if(Feature::SideInferred10s, has_ten && volume_10s > 0.0, ten.of(Count::Inferred) / volume_10s);
         let entered = ten.of(Count::Add) + ten.of(Count::Cancel);
         let orders = entered + ten.of(Count::Modify);
-        row.set_if(Feature::TradeToOrder, orders > 0.0, ten.of(Count::Trade) / orders);
-        row.set_if(Feature::CancelRate, entered > 0.0, ten.of(Count::Cancel) / entered);
+        row.set_if(Feature::TradeToOrder, has_ten && orders > 0.0, ten.of(Count::Trade) / orders);
+        row.set_if(Feature::CancelRate, has_ten && entered > 0.0, ten.of(Count::Cancel) / entered);
         let expected = ten.of(Count::Quote) / 1_000.0;
-        row.set_if(Feature::BurstRatio, expected > 0.0, self.flow.largest_burst_1s() / expected);
+        row.set_if(Feature::BurstRatio, has_ten && expected > 0.0, self.flow.largest_burst_1s() / expected);
         row.set_some(Feature::Vpin, self.vpin.get());
         for (feature, side) in [(Feature::ResilienceBid, 0), (Feature::ResilienceAsk, 1)] {
             row.set_some(feature, self.resilience[side].share_1s());

@@ -142,6 +142,44 @@ def test_a_gap_flag_makes_the_book_unsound(day: simulation.Day, config: Config) 
     assert not rows.is_scored[after].any()
 
 
+def test_windows_of_flow_begin_with_the_first_whole_bucket_and_again_after_a_loss(day: simulation.Day, config: Config) -> None:
+    lost = 15_000
+    book = day.events[:lost]
+    bids, asks = _book_at(book, int(book["ts_recv"][-1]))
+    events = day.events.copy()
+    clear = np.zeros(1 + len(bids) + len(asks), events.dtype)
+    clear["ts_recv"] = clear["ts_event"] = events["ts_recv"][lost + 1]
+    clear["instrument_id"], clear["kind"], clear["flags"] = events["instrument_id"][0], EventKind.ADD, EventFlag.SNAPSHOT
+    clear["kind"][0], clear["flags"][-1] = EventKind.CLEAR, EventFlag.SNAPSHOT | EventFlag.LAST
+    levels = [(Side.BID, p, q) for p, q in bids.items()] + [(Side.ASK, p, q) for p, q in asks.items()]
+    for k, (side, price, size) in enumerate(levels, 1):
+        clear["side"][k], clear["price"][k], clear["size"][k], clear["order_id"][k] = side, price, size, 10**12 + k
+    events["flags"][lost] |= EventFlag.GAP
+    whole = features.compute(day.events[:lost], config)
+    since = (whole.ts_recv - whole.ts_recv[0]) / _SECOND
+    for name, window in (("n_add_1s", 1.0), ("quote_rate_1s", 1.0), ("cancel_rate", 10.0), ("burst_ratio", 10.0)):
+        known = np.isfinite(whole.column(name))
+        assert not known[since < window].any(), name
+        assert known[since >= window].all(), name
+    begun = int(clear["ts_recv"][0])
+    later = np.concatenate([_far_order(events, begun + _SECOND // 20 + k * _SECOND, 10**13 + k) for k in range(13)])
+    after = features.compute(np.concatenate([events[: lost + 2], clear, later]), config)
+    resumed = (after.ts_recv - begun) / _SECOND
+    for name, window in (("n_add_1s", 1.0), ("n_add_10s", 10.0)):
+        known = np.isfinite(after.column(name))
+        assert known[resumed < -0.1].any(), name
+        assert not known[(resumed > 0) & (resumed < window)].any(), name
+        assert known[resumed > window + 0.2].all(), name
+
+
+def _far_order(events: NDArray[Any], ts: int, order_id: int) -> NDArray[Any]:
+    """One order far below the market."""
+    event = events[:1].copy()
+    event["kind"], event["side"], event["price"], event["size"], event["order_id"] = EventKind.ADD, Side.BID, 250_000_000, 1, order_id
+    event["ts_recv"], event["ts_event"], event["flags"] = ts, ts, EventFlag.LAST
+    return event
+
+
 def test_calm_leaves_out_five_minutes_around_one_sided_thinning(config: Config) -> None:
     day = simulation.flash_crash(seed=3, warm_up_s=500, story_s=40)
     rows = features.compute(day.events, config)
