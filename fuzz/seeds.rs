@@ -34,6 +34,9 @@ fn main() -> std::io::Result<()> {
             write("table", &format!("{pick}-{how}"), &[&[pick as u8][..], &packed(text.as_bytes(), how)].concat())?;
         }
     }
+    for (pick, lines) in CAPTURES {
+        write("capture", &format!("{pick}-{}", lines.len()), &[&[pick], lines.as_bytes()].concat())?;
+    }
     write("table", "quotes", quotes(&rows, 2).as_bytes())?;
     for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/maps"))? {
         let path = entry?.path();
@@ -41,6 +44,38 @@ fn main() -> std::io::Result<()> {
     }
     Ok(())
 }
+
+/// Lines of captures, by the place of their format.
+const CAPTURES: [(u8, &str); 2] = [
+    (
+        0,
+        concat!(
+            r#"1700000000000000000 {"stream":"btcusdt@depth","data":{"e":"depthUpdate","E":1700000000000,"T":1700000000000,"s":"BTCUSDT","U":1,"u":2,"pu":0,"b":[["1.5","2"]],"a":[["2.5","0"]]}}"#,
+            "
+",
+            r#"1700000000001000000 {"lastUpdateId":2,"E":1,"T":1700000000000,"bids":[["1.5","2"]],"asks":[["2.5","3"]]}"#,
+            "
+",
+            r#"1700000000002000000 {"stream":"btcusdt@depth","data":{"e":"depthUpdate","E":1700000000000,"T":1700000000000,"s":"BTCUSDT","U":3,"u":5,"pu":2,"b":[["1.5","0"]],"a":[]}}"#,
+            "
+",
+        ),
+    ),
+    (
+        0,
+        concat!(
+            r#"1700000000000 {"stream":"btcusdt@trade","data":{"e":"trade","E":1,"T":1700000000000,"s":"BTCUSDT","t":1,"p":"1.5","q":"2","X":"MARKET","m":true}}"#,
+            "
+",
+            r#"1700000000000 {"stream":"btcusdt@bookTicker","data":{"u":1,"s":"BTCUSDT","b":"1","B":"2","a":"3","A":"4"}}"#,
+            "
+",
+            r#"1700000000000 {"stream":"btcusdt@markPrice@1s","data":{"e":"markPriceUpdate","E":1700000000000,"s":"BTCUSDT","p":"1.5","P":"1","i":"1.4","r":"0.0001","T":1}}"#,
+            "
+",
+        ),
+    ),
+];
 
 /// A file of any schema; all but orders hold records of noise with the right type and length.
 fn of_schema(version: u8, schema: u16, records: &[Mbo]) -> Vec<u8> {

@@ -224,6 +224,16 @@ mod tests {
     }
 
     #[test]
+    fn a_heartbeat_that_says_messages_are_missing_makes_the_book_unsound() {
+        let mut engine = engine(10);
+        engine.push(&event(SECOND, EventKind::Add, Side::Bid, 1, 100, 50));
+        engine.push(&Event { flags: 0, ..event(2 * SECOND, EventKind::Heartbeat, Side::None, 0, 0, 0) });
+        assert!(!engine.instrument(7).unwrap().book.is_unsound());
+        engine.push(&Event { flags: EventFlags::GAP, ..event(3 * SECOND, EventKind::Heartbeat, Side::None, 0, 0, 0) });
+        assert!(engine.instrument(7).unwrap().book.is_unsound());
+    }
+
+    #[test]
     fn state_is_refused_by_an_engine_of_other_settings() {
         let mut saved = engine(10);
         saved.push(&event(SECOND, EventKind::Add, Side::Bid, 1, 100, 50));

@@ -179,7 +179,8 @@ impl Instrument {
     pub fn push(&mut self, event: &Event, ts: i64) {
         let Ok(kind) = EventKind::try_from(event.kind) else { return };
         match kind {
-            EventKind::Heartbeat => return self.hear_alive(ts),
+            // A heartbeat that says messages are missing is news of the book.
+            EventKind::Heartbeat if event.flags & EventFlags::GAP == 0 => return self.hear_alive(ts),
             EventKind::OwnOrder | EventKind::OwnExecution => return,
             EventKind::Sentiment => return self.news.hear(ts, event.price, event.size),
             EventKind::Status => {

@@ -5,6 +5,7 @@
 //! and never panics. What is plainly cut or no recording is refused; a line that says nothing is counted and the file goes on.
 #![forbid(unsafe_code)]
 
+pub mod capture;
 pub mod dbn;
 pub mod error;
 pub mod levels;
@@ -14,6 +15,7 @@ pub mod merge;
 pub mod source;
 pub mod table;
 
+pub use crate::capture::CaptureDecoder;
 pub use crate::dbn::DbnDecoder;
 pub use error::{Fault, FaultKind, FaultLog, FeedError};
 pub use lobster::LobsterDecoder;

@@ -14,13 +14,20 @@ pub struct Lines {
     reader: Source,
     buffer: Vec<u8>,
     number: u64,
+    longest: usize,
 }
 
 impl Lines {
     /// Lines of `reader`; `path` is its name in errors.
     #[must_use]
     pub fn new(path: &Path, reader: Source) -> Self {
-        Self { path: path.to_path_buf(), reader, buffer: Vec::new(), number: 0 }
+        Self::with_longest(path, reader, LONGEST_LINE)
+    }
+
+    /// As [`Lines::new`] with another bound on the length of a line.
+    #[must_use]
+    pub fn with_longest(path: &Path, reader: Source, longest: usize) -> Self {
+        Self { path: path.to_path_buf(), reader, buffer: Vec::new(), number: 0, longest }
     }
 
     /// The file.
@@ -41,7 +48,7 @@ impl Lines {
     /// If the file cannot be unpacked (a packed file that is cut, noise).
     pub fn advance(&mut self) -> Result<bool, FeedError> {
         self.buffer.clear();
-        let limit = LONGEST_LINE as u64 + 2;
+        let limit = self.longest as u64 + 2;
         let read = self.reader.by_ref().take(limit).read_until(b'\n', &mut self.buffer).map_err(|e| self.refuse(&e))?;
         if read == 0 {
             return Ok(false);
@@ -60,8 +67,8 @@ impl Lines {
     pub fn text(&self) -> Result<&str, String> {
         let line = self.buffer.strip_suffix(b"\n").unwrap_or(&self.buffer);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.len() > LONGEST_LINE {
-            return Err(format!("the line is longer than {LONGEST_LINE} bytes"));
+        if line.len() > self.longest {
+            return Err(format!("the line is longer than {} bytes", self.longest));
         }
         std::str::from_utf8(line).map_err(|e| format!("the line is no UTF-8 text: {e}"))
     }

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `pretrade._native.feeds`: recordings to events.
 use numpy::{PyArrayMethods, PyReadonlyArray1};
+use pretrade_feeds::capture::{self, Instruments};
 use pretrade_feeds::table::{Column, Surroundings, TypedStamps};
 use pretrade_feeds::{
-    BATCH, Cell, CsvDecoder, DbnDecoder, Decoder, FaultKind, FaultLog, FeedError, LobsterDecoder, Merge, RowDecoder, TableInstrument, TableMap,
+    BATCH, CaptureDecoder, Cell, CsvDecoder, DbnDecoder, Decoder, FaultKind, FaultLog, FeedError, LobsterDecoder, Merge, RowDecoder, TableInstrument,
+    TableMap,
 };
 use pretrade_records::Event;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyDict, PyTuple};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -47,6 +49,20 @@ impl Stream {
                 Some(batches) => Box::new(ColumnDecoder { rows: RowDecoder::new(map.0.clone(), &path, "row"), path, batches, row: 0, done: false }),
             })
         }))
+    }
+
+    /// Raw captures of one format; `instruments` are (venue, symbol, id, quantity exponent, negative prices allowed), and where `only`
+    /// is set, lines of others are left out.
+    #[staticmethod]
+    fn capture(format: &str, paths: Vec<PathBuf>, instruments: Vec<(String, String, u32, i32, bool)>, only: bool) -> PyResult<Self> {
+        let Some((_, reads)) = capture::FORMATS.into_iter().find(|(name, _)| *name == format) else {
+            return Err(refused(format!("{format} is no format of captures")));
+        };
+        let known = instruments.into_iter().map(|(venue, symbol, instrument_id, quantity_exponent, allow_negative_price)| {
+            ((venue, symbol), TableInstrument { instrument_id, quantity_exponent, allow_negative_price })
+        });
+        let decoder = CaptureDecoder::open(reads(Instruments::new(known, only)), &paths);
+        Self::of(std::iter::once(decoder.map(|d| Box::new(d) as Box<dyn Decoder>)))
     }
 
     /// Bytes of the next batch of 64-byte records, empty at the end.
@@ -247,5 +263,6 @@ fn first_bytes(path: &Path) -> Result<&'static str, FeedError> {
 pub(crate) fn fill(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<Stream>()?;
     m.add_class::<Map>()?;
+    m.add("CAPTURE_FORMATS", PyTuple::new(m.py(), capture::FORMATS.map(|(name, _)| name))?)?;
     m.add_function(wrap_pyfunction!(sniff, m)?)
 }

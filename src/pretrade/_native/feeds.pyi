@@ -3,7 +3,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
-__all__ = ["Map", "Stream", "sniff"]
+__all__ = ["CAPTURE_FORMATS", "Map", "Stream", "sniff"]
+
+CAPTURE_FORMATS: tuple[str, ...]
 
 @final
 class Map:
@@ -27,6 +29,8 @@ class Stream:
     def lobster(pairs: Sequence[tuple[Path, Path, int, int]]) -> Stream: ...
     @staticmethod
     def table(tables: Sequence[tuple[Path, Map, Iterator[Any] | None]]) -> Stream: ...
+    @staticmethod
+    def capture(format: str, paths: Sequence[Path], instruments: Sequence[tuple[str, str, int, int, bool]], only: bool) -> Stream: ...
     def next_batch(self) -> bytes: ...
     def events(self) -> int: ...
     def faults(self) -> dict[str, int]: ...

@@ -11,7 +11,7 @@ import typer
 from pretrade.cli.options import DEFAULT_RUN, AsJson, ConfigFile, Instruments, StaticLimit, emit, load_config, say, table
 
 Files = Annotated[list[Path], typer.Argument(help="Recording files.")]
-Format = Annotated[str, typer.Option("--format", help="lobster, dbn or table.")]
+Format = Annotated[str, typer.Option("--format", help="One of pretrade.feeds.FORMATS; any other word lists them.")]
 Date = Annotated[str | None, typer.Option("--date", help="YYYY-MM-DD, where the recording has only the time of day.")]
 Map = Annotated[Path | None, typer.Option("--map", help="TOML column map of a table.")]
 
@@ -44,7 +44,7 @@ def replay(
 
 def features(
     files: Annotated[list[Path] | None, typer.Argument(help="Recording files; none prints the registry.")] = None,
-    format: Annotated[str, typer.Option("--format", help="lobster, dbn or table.")] = "dbn",
+    format: Format = "dbn",
     out: Annotated[Path | None, typer.Option("--out", help="rows.csv or rows.parquet.")] = None,
     map: Map = None,
     date: Date = None,

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Market in: recordings of any format we read become events in receive order.
 
-Reads LOBSTER pairs, DBN files of every schema and the user's own tables, plain or packed. Gives event chunks in constant memory, and
-counts every fault with file and place. Must never repair silently: a line that says nothing is a counted fault, a file that
-ends where it should not is refused. Formats: LOBSTER (Huang, Polak 2011), Databento Binary Encoding.
+Reads LOBSTER pairs, DBN files of every schema, raw captures and the user's own tables, plain or packed. Gives event chunks in
+constant memory, and counts every fault with file and place. Must never repair silently: a line that says nothing is a counted
+fault, a file that ends where it should not is refused. Formats: LOBSTER (Huang, Polak 2011), Databento Binary Encoding, Binance.
 """
 
-from pretrade.feeds.recording import EventStream, Fault, open
+from pretrade.feeds.recording import FORMATS, EventStream, Fault, open
 
-__all__ = ["EventStream", "Fault", "open"]
+__all__ = ["FORMATS", "EventStream", "Fault", "open"]

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from pretrade._native import feeds as _native
 from pretrade.domain import EVENT_DTYPE, Config, Instrument
-from pretrade.domain.errors import FeedError
+from pretrade.domain.errors import ConfigError, FeedError
 from pretrade.feeds import table
 
-FORMATS: Final = ("lobster", "dbn", "table")
+FORMATS: Final = ("lobster", "dbn", "table", *_native.CAPTURE_FORMATS)
+"""Every format of recordings; the one list of them."""
 _NEW_YORK: Final = ZoneInfo("America/New_York")
 _LOBSTER_NAME: Final = re.compile(r"^(?P<symbol>[A-Za-z.]+)_(?P<date>\d{4}-\d{2}-\d{2})_.*?(?P<role>message|orderbook)", re.IGNORECASE)
 
@@ -98,12 +99,12 @@ def open(
     files
         One or several files; gzip, zstd and xz are told by their first bytes.
     format
-        ``lobster``, ``dbn`` or ``table``.
+        One of `FORMATS`.
     config
         Instruments by symbol.
     instruments
         Symbol of each LOBSTER pair where the file name does not tell it; of each table (the last one of all further tables), before what its
-        map says.
+        map says; of a capture, those that are wanted: without it, a symbol that the configuration lacks refuses the recording.
     date
         ``YYYY-MM-DD`` of a LOBSTER recording where the file name does not tell it, or of a table whose stamps count from midnight.
     map
@@ -113,6 +114,8 @@ def open(
     ------
     FeedError
         If a file is refused; the message names it.
+    ConfigError
+        If no format has this name.
     """
     paths = [Path(f) for f in files]
     if not paths:
@@ -125,6 +128,10 @@ def open(
             return EventStream(
                 _native.Stream.lobster([(m, b, midnight, i.instrument_id) for m, b, midnight, i in pairs]), tuple(i for *_, i in pairs)
             )
+        if format in _native.CAPTURE_FORMATS:
+            wanted = config.instruments if instruments is None else tuple(config.instrument(symbol) for symbol in instruments)
+            known = [(i.venue, _venue_symbol(i), i.instrument_id, i.quantity_exponent, i.allow_negative_price) for i in wanted]
+            return EventStream(_native.Stream.capture(format, paths, known, instruments is not None), wanted)
         if format == "table":
             if map is None:
                 raise FeedError(f"{paths[0].name}: a table needs --map FILE that says what its columns mean")
@@ -132,7 +139,12 @@ def open(
             return EventStream(*table.open_tables(paths, maps, config, symbols=instruments, date=date))
     except ValueError as e:
         raise FeedError(str(e)) from e
-    raise FeedError(f"format is {format!r}; known are {', '.join(FORMATS)}")
+    raise ConfigError(f"format is {format!r}; known are {', '.join(FORMATS)}")
+
+
+def _venue_symbol(instrument: Instrument) -> str:
+    """The venue's text: a symbol that two venues share carries ``.VENUE`` behind it in the configuration."""
+    return instrument.symbol.removesuffix(f".{instrument.venue}")
 
 
 def _pairs(paths: list[Path], config: Config, symbols: Sequence[str] | None, day: str | None) -> list[tuple[Path, Path, int, Instrument]]:

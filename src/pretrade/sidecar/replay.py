@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 
 from pretrade import calibration, features, feeds, gateway, models
 from pretrade.domain import UNDEFINED_PRICE, Action, Config, Instrument, OrderType, Side, Tier, TimeInForce
-from pretrade.domain.errors import ConfigError, FeedError, ModelError
+from pretrade.domain.errors import FeedError
 from pretrade.domain.layouts import ORDER_DTYPE
 
 FIT_SHARE: Final = 0.4
-_FORMATS: Final = ("lobster", "dbn", "table")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class ReplayRequest:
     files
         Recording files; several merge by ``ts_recv``.
     format
-        ``lobster``, ``dbn`` or ``table``.
+        One of `pretrade.feeds.FORMATS`.
     instruments
         Symbols of the configuration, one per stream of the recording; ``None`` takes what the format tells.
     date
@@ -86,8 +85,6 @@ def run(request: ReplayRequest, config: Config, *, say: Callable[[str], None] = 
         If there are too few sound rows to fit a model on.
     """
     started = time.perf_counter()
-    if request.format not in _FORMATS:
-        raise ConfigError(f"format is {request.format!r}; known are {', '.join(_FORMATS)}")
     stream = feeds.open(request.files, format=request.format, config=config, instruments=request.instruments, date=request.date, map=request.map_file)
     engine = features.engine(config, stream.instruments)
     rows = features.collect(_paced(iter(stream), request.pace), engine)
@@ -97,7 +94,7 @@ def run(request: ReplayRequest, config: Config, *, say: Callable[[str], None] = 
     say(f"{stream.events} events, {len(rows.ts_recv)} rows, faults {faults or 'none'}")
     model, scored_rows, note = _model(request, config, rows)
     say(note)
-    limits = calibration.calibrate(model.score(scored_rows), config) if len(scored_rows.ts_recv) else None
+    limits = calibration.calibrate(model.score(scored_rows), config) if model is not None and len(scored_rows.ts_recv) else None
     decisions = _probes(limits, config, stream.instruments) if limits is not None else []
     seconds = time.perf_counter() - started
     changes = [] if limits is None else [change.as_dict() for change in limits.tier_changes]
@@ -111,7 +108,7 @@ def run(request: ReplayRequest, config: Config, *, say: Callable[[str], None] = 
         "decisions": decisions,
         "alarms": 0 if limits is None else calibration.alarms(limits.tier_changes, gap_s=config.anomaly.event_gap_s),
         "config_hash": config.hash,
-        "model": {"id": model.id, "kind": model.card()["kind"], "provisional": model.provisional, "fit_until_ns": model.fit_until_ns, "note": note},
+        "model": _told(model, note),
         "timing": {
             "seconds": seconds,
             "events_per_second": stream.events / seconds,
@@ -125,17 +122,23 @@ def write(result: dict[str, Any], path: Path) -> None:
     path.write_text(json.dumps(result, indent=1, sort_keys=True) + "\n")
 
 
-def _model(request: ReplayRequest, config: Config, rows: features.Features) -> tuple[models.AnomalyModel, features.Features, str]:
-    """The given model and all rows, or one fitted on the first rows and the rest."""
+def _told(model: models.AnomalyModel | None, note: str) -> dict[str, Any]:
+    """What the result says of the model; every field but the note is ``None`` where there was none."""
+    if model is None:
+        return {"id": None, "kind": None, "provisional": None, "fit_until_ns": None, "note": note}
+    return {"id": model.id, "kind": model.card()["kind"], "provisional": model.provisional, "fit_until_ns": model.fit_until_ns, "note": note}
+
+
+def _model(request: ReplayRequest, config: Config, rows: features.Features) -> tuple[models.AnomalyModel | None, features.Features, str]:
+    """The given model and all rows, or one fitted on the first rows and the rest; none where the first rows are too few."""
     if request.model is not None:
         model = models.load(request.model)
         return model, rows, f"model {model.id} from {request.model}"
     cut = int(len(rows.ts_recv) * FIT_SHARE)
     first = rows[:cut].calm()
     if len(first.ts_recv) < 1_000:
-        raise ModelError(
-            f"{len(first.ts_recv)} calm rows in the first {FIT_SHARE:.0%} of the recording are too few to fit on (at least 1000); give --model DIR"
-        )
+        few = f"{len(first.ts_recv)} calm rows in the first {FIT_SHARE:.0%} of the recording are too few to fit on (at least 1000)"
+        return None, rows[:0], f"{few}: nothing is scored; give --model DIR"
     model = models.new(request.kind, config).fit(first, seed=request.seed)
     until = int(rows.ts_recv[cut - 1])
     rest = rows[rows.ts_recv > until]

@@ -14,7 +14,7 @@ from tests.unit.feeds import recordings
 
 from pretrade import feeds
 from pretrade.domain import EVENT_DTYPE, Config, EventFlag, EventKind
-from pretrade.domain.errors import FeedError
+from pretrade.domain.errors import ConfigError, FeedError
 
 ROWS = [("34200.5,1,11,5,9900,1", "10000,4,9900,5"), ("34201,4,11,2,9900,1", "10000,4,9900,3")]
 
@@ -77,7 +77,7 @@ def test_another_schema_and_an_unknown_symbol_are_refused_by_name(tmp_path: Path
         feeds.open([recordings.dbn(tmp_path / "b.dbn", symbol="ZZZ9")], format="dbn", config=config)
     with pytest.raises(FeedError, match=r"missing\.dbn at offset 0: cannot be opened"):
         feeds.open([tmp_path / "missing.dbn"], format="dbn", config=config)
-    with pytest.raises(FeedError, match="format is 'pcap'; known are lobster, dbn, table"):
+    with pytest.raises(ConfigError, match="format is 'pcap'; known are lobster, dbn, table"):
         feeds.open([tmp_path / "missing.dbn"], format="pcap", config=config)
 
 

@@ -8,7 +8,7 @@ pub mod csv;
 pub mod map;
 pub mod row;
 
-pub use cell::Cell;
+pub use cell::{Cell, decimal};
 pub use clock::Zone;
 pub use csv::CsvDecoder;
 pub use map::{Column, Surroundings, TableInstrument, TableMap, TypedStamps};

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Numbers of a JSON message as they stand in the text, exact.
+use crate::table::{TableInstrument, decimal};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+/// Largest price in 1e-9 and largest size in units that are believed.
+const LARGEST_PRICE: i64 = 1_000_000_000_000_000_000;
+const LARGEST_SIZE: i64 = 1_000_000_000_000_000_000;
+const MS: i64 = 1_000_000;
+
+/// A number, quoted or not, as it stands in the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Number<'a>(pub &'a str);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Number<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <&RawValue>::deserialize(deserializer)?.get();
+        Ok(Self(text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text)))
+    }
+}
+
+/// The number in steps of `10^-digits`; `None` where it is no number or no whole number of steps.
+pub(super) fn fixed(text: &str, digits: i32) -> Option<i64> {
+    let (mantissa, exponent) = decimal(text)?;
+    let shift = exponent.checked_add(digits)?;
+    if mantissa == 0 {
+        return Some(0);
+    }
+    let power = 10_i128.checked_pow(shift.unsigned_abs())?;
+    let value = if shift >= 0 { mantissa.checked_mul(power)? } else { (mantissa % power == 0).then_some(mantissa / power)? };
+    i64::try_from(value).ok()
+}
+
+impl Number<'_> {
+    /// A price in 1e-9.
+    pub fn price(self, instrument: &TableInstrument) -> Result<i64, String> {
+        let lowest = if instrument.allow_negative_price { -LARGEST_PRICE } else { 1 };
+        fixed(self.0, 9)
+            .filter(|p| (lowest..=LARGEST_PRICE).contains(p))
+            .ok_or_else(|| format!("price is {:?}; it must be a multiple of 1e-9 in range", self.0))
+    }
+
+    /// A size in the instrument's quantity units, which may be 0.
+    pub fn size(self, instrument: &TableInstrument) -> Result<i64, String> {
+        let exponent = instrument.quantity_exponent;
+        fixed(self.0, -exponent)
+            .filter(|s| (0..=LARGEST_SIZE).contains(s))
+            .ok_or_else(|| format!("size is {:?}; it must be a whole number of 1e{exponent}, the instrument's quantity unit", self.0))
+    }
+
+    /// The size of a print, which is not 0.
+    pub fn traded(self, instrument: &TableInstrument) -> Result<i64, String> {
+        self.size(instrument).and_then(|s| if s > 0 { Ok(s) } else { Err("a print of size 0".into()) })
+    }
+}
+
+/// Price and size of one level.
+pub(super) fn level(row: [Number<'_>; 2], instrument: &TableInstrument) -> Result<(i64, i64), String> {
+    Ok((row[0].price(instrument)?, row[1].size(instrument)?))
+}
+
+/// Milliseconds since 1970 in ns.
+pub(super) fn ms(stamp: i64) -> Result<i64, String> {
+    stamp.checked_mul(MS).filter(|ts| *ts > 0).ok_or_else(|| format!("stamp is {stamp}; it must be milliseconds since 1970"))
+}
+
+/// A stamp of whole digits since 1970, in s, ms, us or ns by their number.
+pub(super) fn digits(text: &str) -> Option<i64> {
+    let unit = match text.len() {
+        10 => 1_000_000_000,
+        13 => MS,
+        16 => 1_000,
+        19 => 1,
+        _ => return None,
+    };
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<i64>().ok()?.checked_mul(unit)).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BTC: TableInstrument = TableInstrument { instrument_id: 1, quantity_exponent: -3, allow_negative_price: false };
+
+    #[test]
+    fn numbers_are_exact_or_refused() {
+        assert_eq!(Number("28145.10").price(&BTC), Ok(28_145_100_000_000));
+        assert_eq!(Number("1e-8").price(&BTC), Ok(10));
+        assert_eq!(Number("3.8680").size(&BTC), Ok(3_868));
+        assert_eq!(Number("0.000").size(&BTC), Ok(0));
+        for bad in ["", "nan", "-1", "0", "1e-10", "1e99", "1.2.3", "null", "[]", "99999999999999999999"] {
+            assert!(Number(bad).price(&BTC).is_err(), "{bad}");
+        }
+        assert!(Number("0.0001").size(&BTC).is_err() && Number("0").traded(&BTC).is_err());
+        assert_eq!(fixed("0", i32::MAX), Some(0));
+        assert_eq!(fixed("1", i32::MAX), None);
+    }
+
+    #[test]
+    fn stamps_tell_their_unit_by_their_length() {
+        assert_eq!(digits("1680652800004107"), Some(1_680_652_800_004_107_000));
+        assert_eq!(digits("1721347020984480942"), Some(1_721_347_020_984_480_942));
+        assert_eq!(digits("1430438404518"), Some(1_430_438_404_518_000_000));
+        for bad in ["", "168065280000410", "16806528000041a7", "9999999999999999999", "-430438404518"] {
+            assert_eq!(digits(bad), None, "{bad}");
+        }
+        assert!(ms(i64::MAX).is_err() && ms(0).is_err());
+    }
+}
