@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 from pathlib import Path
@@ -21,6 +22,13 @@ TICK = S // 4
 BID = 4_800 * S
 START = 1_000 * S
 STATIC, HIGH = 500, 50
+
+
+@pytest.fixture(scope="module")
+def config() -> Config:
+    """The packaged configuration without a duplicate window: these tests send the same order on and on."""
+    packaged = Config.load()
+    return dataclasses.replace(packaged, gate=dataclasses.replace(packaged.gate, duplicate_window_ms=0), hash="0" * 64)
 
 
 @pytest.fixture
@@ -94,7 +102,7 @@ def kill_after(run: RunDirectory, child: int, versions: int, epoch: int, gate: G
 def test_writer_killed_at_50_instants_never_loosens_and_then_only_reduces(run: RunDirectory, config: Config) -> None:
     quotes = QuotesTable.open(run, writable=True)
     quotes.publish(calm_quotes())
-    gate = Gate(run.path, config=config, duplicate_window_ns=0)
+    gate = Gate(run.path, config=config)
     rng = np.random.default_rng(7)
     now, number = START, 0
     seen = set()

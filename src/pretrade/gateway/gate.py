@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -12,10 +13,13 @@ from numpy.typing import NDArray
 from pretrade._native import gateway as _native
 from pretrade.domain import DECISION_DTYPE, EVENT_DTYPE, ORDER_DTYPE, Config, EventKind
 from pretrade.domain.clock import Clock
+from pretrade.domain.errors import ControlError, GateError, JournalError
 from pretrade.gateway.options import options
+from pretrade.limits import RunDirectory, refuse_unsigned
 
 Decision = _native.Decision
 
+_MOVE_NO_LIMIT: Final = frozenset({"live_orders", "id_blocks", "is_flat_at_start"})
 _ACKNOWLEDGED: Final = 1
 _FILLED: Final = 2
 _CANCELLED: Final = 3
@@ -39,18 +43,21 @@ class Gate(_native.Gate):
     clock
         Both clocks of ``check``; the machine's where ``None``.
     config
-        Deadlines and windows; the packaged configuration where ``None``.
+        Deadlines and windows; the packaged configuration where ``None``. It must be the one loaded into ``controls``.
     quotes
         Another ``quotes`` table than the run directory's.
     journals
         Directory of the journal on disk; ``run_directory / "journals"`` where ``None``.
     domain
         Clock domain of the tables, 16 bytes; that of this boot where ``None``.
+    **overrides
+        Options of the native gate by name; beside a configuration that persons loaded, only those that move no limit.
 
     Raises
     ------
     GateError
-        If a table is absent, corrupt or of a foreign clock, or the journal is corrupt.
+        If a table is absent, corrupt or of a foreign clock, a journal is corrupt, or ``config`` is not the one loaded into
+        ``controls``.
     """
 
     def __new__(
@@ -73,7 +80,9 @@ class Gate(_native.Gate):
             disk = journals or directory / "journals"
             disk.mkdir(mode=0o750, parents=True, exist_ok=True)
             files = (directory / f"gate-{gateway_id}.ring", disk / f"gate-{gateway_id}.journal")
-        numbers = {**options(config or Config.load()), **overrides}
+        config = config or Config.load()
+        _refuse_unsigned(RunDirectory(directory, journals, domain), config, overrides)
+        numbers = {**options(config), **overrides}
         return super().__new__(cls, directory, quotes, gateway_id, files, domain, clock, numbers)
 
     def decide(self, orders: NDArray[Any], now_mono: int, now_utc: int) -> NDArray[Any]:
@@ -111,6 +120,16 @@ class Gate(_native.Gate):
         events = np.asarray(messages, dtype=EVENT_DTYPE)
         parts = [_venue_message(event) for event in events if int(event["kind"]) in kinds]
         return self.on_venue_messages(parts, now_mono, now_utc) if parts else 0
+
+
+def _refuse_unsigned(run: RunDirectory, config: Config, overrides: Mapping[str, int]) -> None:
+    try:
+        is_signed = refuse_unsigned(run, config)
+    except (ControlError, JournalError) as e:
+        raise GateError(str(e)) from e
+    beside = sorted(set(overrides) - _MOVE_NO_LIMIT)
+    if is_signed and beside:
+        raise GateError(f"{', '.join(beside)} given beside configuration {config.hash[:12]}; only {', '.join(sorted(_MOVE_NO_LIMIT))} may be")
 
 
 def _venue_message(event: np.void) -> tuple[int, int, int, int, int, int, int, int, int]:

@@ -12,6 +12,7 @@ Standard: the records of ``schemas/``; RTS 6 articles 12 and 15 (kill, reinstate
 from pretrade.limits.controls import Controls
 from pretrade.limits.layouts import CONTROLS_DTYPE, GATE_DTYPE, PARAMETERS_DTYPE
 from pretrade.limits.run_directory import RunDirectory, clock_domain, is_simulated, survive_truncation
+from pretrade.limits.signed import refuse_unsigned
 from pretrade.limits.state import Level, configured_records
 from pretrade.limits.tables import GateTable, LimitsTable, QuotesTable
 from pretrade.limits.trips import Trip
@@ -30,5 +31,6 @@ __all__ = [
     "clock_domain",
     "configured_records",
     "is_simulated",
+    "refuse_unsigned",
     "survive_truncation",
 ]

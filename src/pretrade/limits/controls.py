@@ -19,12 +19,15 @@ from pretrade.domain.config import LEVEL_PARAMETERS
 from pretrade.domain.errors import ControlError, JournalError, TableError
 from pretrade.limits.layouts import CONTROLS_DTYPE
 from pretrade.limits.lock import held
+from pretrade.limits.loosening import loosened, settings
 from pretrade.limits.publication import Publication
 from pretrade.limits.run_directory import RunDirectory
-from pretrade.limits.state import DIRECTIONS, KILL_LEVELS, PPM, Level, Row, State, Values, configured_rows, is_looser
+from pretrade.limits.state import DIRECTIONS, KILL_LEVELS, PPM, Level, Row, State, Values, configured_rows, is_looser, read_state
 from pretrade.limits.trips import Trip, trips_in_force
 
 REASON_LENGTH: Final = 10
+NOBODY: Final = "configuration"
+"""Who loads a configuration that loosens nothing."""
 _SPARE_ROWS: Final = 64
 
 
@@ -64,22 +67,20 @@ class Controls:
 
     @classmethod
     def create(
-        cls, run: RunDirectory | Path | str, config: Config, *, by: str = "configuration", second_by: str | None = None, lock_timeout_s: float = 2.0
+        cls, run: RunDirectory | Path | str, config: Config, *, by: str = NOBODY, second_by: str | None = None, lock_timeout_s: float = 2.0
     ) -> Self:
         """Make (or rebuild from its journal) the table, with the rows of ``config``.
 
         Raises
         ------
         ControlError
-            If the journal already holds tighter limits than ``config``: loosening needs ``second_by``.
+            If ``config`` loosens anything that the journal holds, or adds a row: that needs ``by`` and ``second_by``.
         TableError
             If the table cannot be made, or one is there that cannot be read: it is never replaced under a running gateway.
         """
         run = _directory(run).create()
         with held(run.controls_lock, f"create by {by}", timeout_s=lock_timeout_s):
-            state, journal = State(), ControlJournal(run.control_journal)
-            for entry in journal.read_new():
-                state.apply(entry)
+            state = read_state(ControlJournal(run.control_journal))
             wanted = configured_rows(config)
             keys = {*state.rows, *((Level[str(r["level"]).upper()], int(r["id"])) for r in wanted)}
             native = _open_or_make(run, sorted(keys))
@@ -358,22 +359,16 @@ class Controls:
     def _configure(self, config: Config, wanted: list[dict[str, Any]], *, by: str, second_by: str | None) -> None:
         if self._state.config_hash == config.hash:
             return
-        looser = [f"{raw['level']} {raw['id']} {name}" for raw in wanted for name in self._loosened(raw)]
-        if looser and not second_by:
-            raise ControlError(f"configuration {config.hash[:12]} loosens {', '.join(looser[:5])}; loosening needs a second person")
-        fields: dict[str, Any] = {"action": "configure", "config_hash": config.hash, "rows": wanted}
+        looser = loosened(self._state, config, wanted, self._table.in_force)
+        fields: dict[str, Any] = {"action": "configure", "config_hash": config.hash, "rows": wanted, "settings": settings(config)}
         if looser:
-            self._two_persons(by, second_by, "new configuration loads", "loosening by configuration")
+            what = f"configuration {config.hash[:12]} loosens {len(looser)} things ({', '.join(looser[:5])}); that"
+            if by == NOBODY:
+                raise ControlError(f"{what} needs a second person, and the first by name")
+            self._two_persons(by, second_by, "new configuration loads", what)
             fields["second_by"] = second_by
         self._append(fields, Person(by, "configuration loaded"))
         self._publish()
-
-    def _loosened(self, raw: Mapping[str, Any]) -> list[str]:
-        row = self._state.rows.get((Level[str(raw["level"]).upper()], int(raw["id"])))
-        if row is None:
-            return []
-        old = self._table.in_force(row)
-        return [name for name, value in raw["static"].items() if name in old and is_looser(name, value, old[name])]
 
 
 def _directory(run: RunDirectory | Path | str) -> RunDirectory:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pretrade._native import limits as _native
-from pretrade.audit import Entry
+from pretrade.audit import ControlJournal, Entry
 from pretrade.domain import Config, Instrument
 from pretrade.domain.errors import ControlError
 from pretrade.limits.layouts import CONTROLS_DTYPE
@@ -81,7 +81,7 @@ class Row:
         for level, share in self.shares.items():
             record["shares_ppm"][Level[level.upper()]] = share
         # The ceiling is the static limit: none looser has been signed (no such action exists yet).
-        for block, values in (("static_limits", self.static), ("floor", _complete_floor(self.floor)), ("ceiling", self.static)):
+        for block, values in (("static_limits", self.static), ("floor", complete_floor(self.floor)), ("ceiling", self.static)):
             target = record[block]
             mask = 0
             for bit, name in enumerate(DIRECTIONS):
@@ -92,8 +92,8 @@ class Row:
         return record
 
 
-def _complete_floor(floor: Values) -> Values:
-    """A parameter without a floor may be tightened by a model as far as its type goes."""
+def complete_floor(floor: Values) -> Values:
+    """Floors of every parameter: a parameter without a floor may be tightened by a model as far as its type goes."""
     return {name: floor.get(name, 0 if direction < 0 else _tightest(name)) for name, direction in DIRECTIONS.items()}
 
 
@@ -109,6 +109,7 @@ class State:
     firm_kill: int = 0
     last_kill: int = 0
     config_hash: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
     changed: set[tuple[Level, int]] = field(default_factory=set)
 
     def apply(self, entry: Entry) -> None:
@@ -148,13 +149,20 @@ class State:
         return self._touch(seq, Level[str(fields["level"]).upper()], int(fields["id"]))
 
     def _on_configure(self, seq: int, fields: Mapping[str, Any]) -> None:
-        self.config_hash = str(fields["config_hash"])
+        self.config_hash, self.settings = str(fields["config_hash"]), dict(fields.get("settings", {}))
+        named = set()
         for raw in fields["rows"]:
+            is_new = (Level[str(raw["level"]).upper()], int(raw["id"])) not in self.rows
             row = self._target(seq, raw)
-            row.static, row.floor = dict(raw["static"]), dict(raw["floor"])
+            row.static, row.floor, row.reference = dict(raw["static"]), dict(raw["floor"]), dict(raw["reference"])
+            if is_new:  # later the two persons of set_shares alone move them
+                row.shares = dict(raw["shares"])
             if fields.get("second_by"):
                 row.loosened.update(dict.fromkeys(row.static, seq))
-            row.reference, row.shares = dict(raw["reference"]), dict(raw["shares"])
+            named.add((row.level, row.row_id))
+        for (level, row_id), row in self.rows.items():
+            if level in (Level.INSTRUMENT, Level.ACCOUNT) and (level, row_id) not in named and row.reference.get("flags", 0) & _ENABLED:
+                self._touch(seq, level, row_id).reference["flags"] &= ~_ENABLED
 
     def _on_set_static(self, seq: int, fields: Mapping[str, Any]) -> None:
         row = self._target(seq, fields)
@@ -192,6 +200,22 @@ class State:
 
     def _on_reduce_only(self, seq: int, fields: Mapping[str, Any]) -> None:
         self._target(seq, fields).is_reduce_only = bool(fields["is_on"])
+
+
+def read_state(journal: ControlJournal) -> State:
+    """Fold of everything a journal holds that was not read yet.
+
+    Raises
+    ------
+    JournalError
+        If the journal is corrupt.
+    ControlError
+        If it holds an action this program does not know.
+    """
+    state = State()
+    for entry in journal.read_new():
+        state.apply(entry)
+    return state
 
 
 def configured_rows(config: Config) -> list[dict[str, Any]]:
