@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from pretrade.cli.options import ConfigFile, Instruments, Run, StaticLimit, load_config
 
 Offset = Annotated[int, typer.Option("--utc-offset-ns", help="Added to wall UTC, for a paced simulation.")]
+ClockFile = Annotated[Path | None, typer.Option("--clock-file", help="File in which a paced simulation sets its clock; waits for it.")]
 
 
 def capture(run: Run, instrument: Instruments = None, config: ConfigFile = None, static_limit: StaticLimit = None) -> None:
@@ -45,6 +46,7 @@ def gateway(
     clock: Annotated[str, typer.Option("--clock", help="wall, or records: time read from each order.")] = "wall",
     venue: Annotated[Path | None, typer.Option("--venue", help="File a venue announced its ports in.")] = None,
     quotes: Annotated[Path | None, typer.Option("--quotes", help="Another quotes table than the run directory's.")] = None,
+    clock_file: ClockFile = None,
     config: ConfigFile = None,
     static_limit: StaticLimit = None,
 ) -> None:
@@ -52,13 +54,15 @@ def gateway(
     from pretrade.sidecar import serve
 
     settings = load_config(config, static_limit)
-    serve.serve_gateway(run, settings, gateway_id=gateway_id, offset_ns=utc_offset_ns, clock=clock, venue_path=venue, quotes=quotes)
+    times: dict[str, Any] = {"offset_ns": utc_offset_ns, "clock": clock, "clock_file": clock_file}
+    serve.serve_gateway(run, settings, gateway_id=gateway_id, venue_path=venue, quotes=quotes, **times)
 
 
 def simulate_serve(
     run: Run,
     seed: Annotated[int, typer.Option(help="Seed of the market.")],
     utc_offset_ns: Offset = 0,
+    clock_file: ClockFile = None,
     seller_rate: float = 1.0,
     maker_caps: float = 1.0,
     value_volatility: float = 1.0,
@@ -67,9 +71,11 @@ def simulate_serve(
 ) -> None:
     """Run the simulated venue at its own pace."""
     from pretrade.simulation import live
+    from pretrade.simulation.market import crash_market
 
     load_config(config, static_limit)
-    live.serve_venue(run, seed, utc_offset_ns, seller_rate=seller_rate, maker_caps=maker_caps, value_volatility=value_volatility)
+    market = crash_market(seller_rate=seller_rate, maker_caps=maker_caps, value_volatility=value_volatility)
+    live.serve_venue(run, seed, market, offset_ns=utc_offset_ns, clock_file=clock_file)
 
 
 def deliver_alerts(run: Run, url: Annotated[str, typer.Option("--url", help="Webhook that takes alarms.")], config: ConfigFile = None) -> None:

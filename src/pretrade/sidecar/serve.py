@@ -26,6 +26,7 @@ from pretrade.sidecar.process import Sidecar, publish_static
 
 TIER_CHANGES: Final = "tier_changes.jsonl"
 ALERTS: Final = "alerts.jsonl"
+_CLOCK_WAIT_S: Final = 600.0
 
 
 def stop_on_signals() -> Callable[[], bool]:
@@ -63,6 +64,18 @@ def await_file(path: Path, is_stopped: Callable[[], bool], *, timeout_s: float =
             return facts
         time.sleep(0.01)
     raise PretradeError(f"{path.name} did not appear within {timeout_s:g} s; is the process that writes it running?")
+
+
+def set_clock(path: Path, offset_ns: int) -> None:
+    """Start the clock of a paced simulation: processes that wait for it go on."""
+    announce(path, utc_offset_ns=offset_ns)
+
+
+def await_clock(path: Path | None, offset_ns: int, is_stopped: Callable[[], bool]) -> WallClock:
+    """The clock of a paced simulation once somebody set it; wall time shifted by ``offset_ns`` where there is no file to wait for."""
+    if path is None:
+        return WallClock(offset_ns)
+    return WallClock(int(await_file(path, is_stopped, timeout_s=_CLOCK_WAIT_S)["utc_offset_ns"]))
 
 
 def prepare(run: RunDirectory, config: Config, instruments: tuple[Instrument, ...]) -> None:
@@ -118,7 +131,15 @@ def serve_sidecar(run_path: Path, config: Config, instruments: tuple[Instrument,
 
 
 def serve_gateway(
-    run_path: Path, config: Config, *, gateway_id: int, offset_ns: int, clock: str, venue_path: Path | None, quotes: Path | None = None
+    run_path: Path,
+    config: Config,
+    *,
+    gateway_id: int,
+    offset_ns: int,
+    clock: str,
+    venue_path: Path | None,
+    quotes: Path | None = None,
+    clock_file: Path | None = None,
 ) -> None:
     """Decide orders from a loopback port until told to stop.
 
@@ -136,13 +157,16 @@ def serve_gateway(
         File the venue announced its ports in; ``None`` keeps accepted orders here.
     quotes
         Another ``quotes`` table than the run directory's.
+    clock_file
+        File in which a paced simulation sets its clock; orders wait until then.
     """
     is_stopped = stop_on_signals()
     gate = gateway.Gate(run_path, gateway_id=gateway_id, config=config, quotes=quotes)
     venue = None
     if venue_path is not None:
         venue = RecordSocket.connect(int(await_file(venue_path, is_stopped)["order_port"]), EVENT_DTYPE)
-    server = GatewayServer(gate, RecordClock() if clock == "records" else WallClock(offset_ns), venue)
+    announce(run_path / "gateway-ready.json")
+    server = GatewayServer(gate, RecordClock() if clock == "records" else await_clock(clock_file, offset_ns, is_stopped), venue)
     announce(run_path / "gateway.json", port=server.port)
     server.run(is_stopped)
     gate.close()

@@ -4,11 +4,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -28,66 +24,22 @@ from pretrade.domain.clock import WallClock
 from pretrade.domain.errors import SimulationError
 from pretrade.gateway import decision_as_dict
 from pretrade.limits import LimitsTable, QuotesTable, RunDirectory
-from pretrade.sidecar.serve import ALERTS, TIER_CHANGES, await_file, prepare, stop_on_signals
+from pretrade.sidecar.serve import ALERTS, TIER_CHANGES, announce, await_clock, prepare, set_clock, stop_on_signals
 from pretrade.simulation import story
+from pretrade.simulation.crew import Crew, await_warm
 from pretrade.simulation.demo import StoryOptions, Told
-from pretrade.simulation.market import SELLER_START_NS, TICK_SIZE, WARM_UP_S, Simulator, crash_market
+from pretrade.simulation.market import SELLER_START_NS, TICK_SIZE, WARM_UP_S, MarketParameters, Simulator
 from pretrade.simulation.training import CHAMPION, calm_models, model_folders
 from pretrade.simulation.venue_server import VenueServer
 
 PACED_FROM_NS: Final = SELLER_START_NS - 5_000_000_000
+CLOCK: Final = "clock.json"
 STORY_END_NS: Final = SELLER_START_NS + 60_000_000_000
 START_NS: Final = SELLER_START_NS - WARM_UP_S * 1_000_000_000
-_START_UP_S: Final = 6.0
-_SAMPLE_S: Final = 0.1
+_SAMPLE_NS: Final = 100_000_000
 
 Show = Callable[[Mapping[str, Any]], None]
 Say = Callable[[str], None]
-
-
-@dataclass(slots=True)
-class Crew:
-    """The processes of one demo, started and stopped by pid; logs lie in the run directory."""
-
-    run_path: Path
-    config_args: list[str]
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-
-    def start(self, name: str, *verb: str) -> None:
-        """Start ``pretrade VERB...``."""
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-        with (self.run_path / f"{name}.log").open("wb") as log:
-            command = [sys.executable, "-m", "pretrade", *verb, *self.config_args]
-            self.processes[name] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
-
-    def check(self) -> None:
-        """Raise when a process died.
-
-        Raises
-        ------
-        SimulationError
-            With the last line the process wrote.
-        """
-        for name, process in self.processes.items():
-            if process.poll() not in (None, 0):
-                lines = (self.run_path / f"{name}.log").read_text(errors="replace").strip().splitlines()
-                raise SimulationError(f"process {name} (pid {process.pid}) ended with {process.returncode}: {lines[-1] if lines else 'no word'}")
-
-    def stop(self) -> None:
-        """Ask every process to end, then make it."""
-        for process in reversed(list(self.processes.values())):
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-        for process in self.processes.values():
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(5)
-
-    def listing(self) -> list[dict[str, Any]]:
-        """Names and pids."""
-        return [{"name": name, "pid": process.pid} for name, process in self.processes.items()]
 
 
 @dataclass(slots=True)
@@ -97,6 +49,7 @@ class Seen:
     samples: list[dict[str, Any]] = field(default_factory=list)
     dynamic: list[NDArray[Any]] = field(default_factory=list)
     static: list[NDArray[Any]] = field(default_factory=list)
+    latest_ns: int = 0
 
 
 def tell(seed: int, options: StoryOptions, cache: Path, config: Config, *, config_path: Path | None, say: Say, show: Show) -> Told:
@@ -123,6 +76,7 @@ def tell(seed: int, options: StoryOptions, cache: Path, config: Config, *, confi
     started = time.perf_counter()
     say("the 14:30 flash crash, through separate processes")
     model = calm_models(config, cache, (CHAMPION,), say=say)[CHAMPION]
+    folder = model_folders(config, cache, (CHAMPION,))[CHAMPION]
     config_args = [] if config_path is None else [f"--config={config_path}"]
     if options.static_limit != int(config.static["max_order_quantity"]):
         config, config_args = config.with_static_limit(options.static_limit), [*config_args, f"--static-limit={options.static_limit}"]
@@ -134,22 +88,28 @@ def tell(seed: int, options: StoryOptions, cache: Path, config: Config, *, confi
         instrument = config.instrument("ES")
         for directory in (run, twin):
             prepare(directory, config, (instrument,))
-        clock = WallClock(PACED_FROM_NS - time.time_ns() - int(_START_UP_S * 1e9))
-        _start_all(crew, seed, options, run, twin, model_folders(config, cache, (CHAMPION,))[CHAMPION], clock.offset_ns)
+        trained = time.perf_counter()
+        _start_all(crew, seed, options, run, twin, folder)
+        clock, past = _set_off(crew, run, twin)
+        set_off = time.perf_counter()
+        say(f"six processes are up and {past} events of calm behind them after {set_off - trained:.1f} s; the story runs at its own pace")
         seen = _observe(crew, instrument, run, twin, clock, show)
+        ended = time.perf_counter()
         crew.stop()
         told = _conclude(seed, options, run, twin, config, seen, crew)
         told.demo["model"] = {"id": model.id, "kind": CHAMPION, "provisional": model.provisional, "card": model.card()}
-        told.demo["seconds"] = round(time.perf_counter() - started, 3)
+        told.demo["seconds"] = round(ended - set_off, 3)
+        told.demo["seconds_start_up"] = round(set_off - trained, 3)
+        told.demo["seconds_model"] = round(trained - started, 3)
         return told
     finally:
         crew.stop()
         shutil.rmtree(run_path, ignore_errors=True)
 
 
-def _start_all(crew: Crew, seed: int, options: StoryOptions, run: RunDirectory, twin: RunDirectory, model: Path, offset: int) -> None:
+def _start_all(crew: Crew, seed: int, options: StoryOptions, run: RunDirectory, twin: RunDirectory, model: Path) -> None:
     market = (f"--seller-rate={options.seller_rate}", f"--maker-caps={options.maker_caps}", f"--value-volatility={options.value_volatility}")
-    clock, venue = f"--utc-offset-ns={offset}", f"--venue={run.path / 'venue.json'}"
+    clock, venue = f"--clock-file={run.path / CLOCK}", f"--venue={run.path / 'venue.json'}"
     crew.start("venue", "simulate", "serve", f"--run={run.path}", f"--seed={seed}", clock, *market)
     crew.start("capture", "capture", f"--run={run.path}", "--instrument=ES")
     crew.start("sidecar", "sidecar", f"--run={run.path}", "--instrument=ES", f"--model={model}")
@@ -159,10 +119,27 @@ def _start_all(crew: Crew, seed: int, options: StoryOptions, run: RunDirectory, 
     crew.start("gateway-static", "gateway", f"--run={twin.path}", clock, venue, f"--quotes={run.quotes}")
 
 
+def _set_off(crew: Crew, run: RunDirectory, twin: RunDirectory) -> tuple[WallClock, int]:
+    """Set the story's clock once every process is up and has the past behind it.
+
+    Returns
+    -------
+    tuple
+        The clock, and the events of the past.
+    """
+    for directory in (run, twin):
+        for name in ("sidecar.json", "gateway-ready.json"):
+            crew.facts(directory.path / name)
+    sent = await_warm(crew, run)
+    clock = WallClock(PACED_FROM_NS - time.time_ns())
+    set_clock(run.path / CLOCK, clock.offset_ns)
+    return clock, sent
+
+
 def _observe(crew: Crew, instrument: Instrument, run: RunDirectory, twin: RunDirectory, clock: WallClock, show: Show) -> Seen:
     """Send the probes to both gateways and sample the tables until the story ends."""
     seen = Seen()
-    dynamic, static = (RecordSocket.connect(_gateway_port(crew, d), DECISION_DTYPE) for d in (run, twin))
+    dynamic, static = (RecordSocket.connect(int(crew.facts(d.path / "gateway.json")["port"]), DECISION_DTYPE) for d in (run, twin))
     quotes, limits = QuotesTable.open(run), LimitsTable.open(run)
     probe_at, number = SELLER_START_NS + story.PROBE_FROM_NS, 0
     sample_at = PACED_FROM_NS
@@ -183,19 +160,12 @@ def _observe(crew: Crew, instrument: Instrument, run: RunDirectory, twin: RunDir
                 sample = _sample(now, quote, limit, seen)
                 seen.samples.append(sample)
                 show(sample)
-            sample_at += int(_SAMPLE_S * 1e9)
+            seen.latest_ns = max(seen.latest_ns, now - sample_at)
+            sample_at += max(1, -(-(now - sample_at) // _SAMPLE_NS)) * _SAMPLE_NS
         time.sleep(0.005)
     dynamic.close()
     static.close()
     return seen
-
-
-def _gateway_port(crew: Crew, run: RunDirectory) -> int:
-    def died() -> bool:
-        crew.check()
-        return False
-
-    return int(await_file(run.path / "gateway.json", died)["port"])
 
 
 def _answer(gate: RecordSocket, timeout_s: float = 2.0) -> NDArray[Any]:
@@ -252,6 +222,7 @@ def _conclude(seed: int, options: StoryOptions, run: RunDirectory, twin: RunDire
         "audit_verified": all(audit.verify(j).ok for j in journals),
         "decisions": {k: [decision_as_dict(d[0]) for d in getattr(seen, k)] for k in ("dynamic", "static")},
         "config_hash": config.hash,
+        "latest_sample_ms": round(seen.latest_ns / 1e6, 1),
     }
     names = ("t_s", "price", "depth_bid", "depth_ask", "spread_ticks", "score", "tier", "limit")
     return Told(demo, {name: [s[name] for s in seen.samples] for name in names})
@@ -269,13 +240,26 @@ def _rows(run: RunDirectory, config: Config, instrument: Instrument) -> features
     return features.collect(chunks(), engine)
 
 
-def serve_venue(run_path: Path, seed: int, offset_ns: int, *, seller_rate: float, maker_caps: float, value_volatility: float) -> None:
-    """Body of ``pretrade simulate serve``: the simulated venue, its calm at once and its story on the clock."""
+def serve_venue(run_path: Path, seed: int, market: MarketParameters, *, offset_ns: int = 0, clock_file: Path | None = None) -> None:
+    """Body of ``pretrade simulate serve``: the simulated venue, its calm at once and its story on the clock.
+
+    Parameters
+    ----------
+    run_path
+        Run directory; ``venue.json`` there names the ports, ``venue-warm.json`` says that the past is sent.
+    seed, market
+        Which market.
+    offset_ns
+        Added to wall UTC.
+    clock_file
+        File in which the clock is set once everybody is ready; the venue waits for it.
+    """
     is_stopped = stop_on_signals()
-    market = crash_market(seller_rate=seller_rate, maker_caps=maker_caps, value_volatility=value_volatility)
-    server = VenueServer(Simulator(market, seed, START_NS), WallClock(offset_ns))
+    server = VenueServer(Simulator(market, seed, START_NS))
     server.announce(run_path / "venue.json")
-    server.run(START_NS, PACED_FROM_NS, STORY_END_NS + 2_000_000_000, is_stopped)
+    sent = server.warm_up(START_NS, PACED_FROM_NS, is_stopped)
+    announce(run_path / "venue-warm.json", events=sent)
+    server.run(PACED_FROM_NS, STORY_END_NS + 2_000_000_000, await_clock(clock_file, offset_ns, is_stopped), is_stopped)
     while not is_stopped():
         time.sleep(0.05)
     server.close()

@@ -38,19 +38,17 @@ class PacedSimulator(Protocol):
 
 
 class VenueServer:
-    """Streams one simulated run: what lies before ``ts_paced`` at once, the rest on the clock.
+    """Streams one simulated run to one market-data client: what is past at once, the rest on the clock.
 
     Parameters
     ----------
     simulator
         The simulated exchange.
-    clock
-        Its UTC is the simulated day's.
     """
 
-    def __init__(self, simulator: PacedSimulator, clock: Clock) -> None:
+    def __init__(self, simulator: PacedSimulator) -> None:
         self._simulator = simulator
-        self._clock = clock
+        self._feed: RecordSocket | None = None
         self._data = RecordListener(EVENT_DTYPE)
         self._orders = RecordListener(ORDER_DTYPE)
         self._sessions: list[RecordSocket] = []
@@ -61,8 +59,8 @@ class VenueServer:
         temporary.write_text(json.dumps({"data_port": self._data.port, "order_port": self._orders.port}))
         temporary.rename(path)
 
-    def run(self, ts_first: int, ts_paced: int, ts_end: int, is_stopped: Callable[[], bool], *, wait_s: float = 60.0) -> int:
-        """Serve one market-data client until ``ts_end`` or until told to stop.
+    def warm_up(self, ts_first: int, ts_paced: int, is_stopped: Callable[[], bool], *, wait_s: float = 60.0) -> int:
+        """Send what lies between two instants as fast as the client takes it.
 
         Returns
         -------
@@ -74,19 +72,33 @@ class VenueServer:
         SimulationError
             If no market-data client comes within ``wait_s``.
         """
-        feed = self._data.accept(wait_s)
-        if feed is None:
+        self._feed = self._data.accept(wait_s)
+        if self._feed is None:
             raise SimulationError(f"no market-data client within {wait_s:g} s")
         sent = 0
         at = ts_first
         while at < ts_paced and not is_stopped():
             at = min(at + _WARM_STEP_NS, ts_paced)
-            sent += self._send(feed, self._simulator.run_until(at))
+            sent += self._send(self._feed, self._simulator.run_until(at))
+        return sent
+
+    def run(self, ts_paced: int, ts_end: int, clock: Clock, is_stopped: Callable[[], bool]) -> int:
+        """Serve market data and orders on the clock, whose UTC is the simulated day's, until ``ts_end`` or until told to stop.
+
+        Returns
+        -------
+        int
+            Events sent.
+        """
+        if self._feed is None:
+            raise SimulationError("the venue has no market-data client; warm_up waits for one")
+        sent = 0
+        at = ts_paced
         while at < ts_end and not is_stopped():
             self._serve_orders()
-            now = min(self._clock.utc(), ts_end)
+            now = min(clock.utc(), ts_end)
             if now > at:
-                sent += self._send(feed, self._simulator.run_until(now))
+                sent += self._send(self._feed, self._simulator.run_until(now))
                 self._tell(self._simulator.reports())
                 at = now
             time.sleep(_POLL_S)
@@ -96,6 +108,8 @@ class VenueServer:
         """Close every connection."""
         for session in self._sessions:
             session.close()
+        if self._feed is not None:
+            self._feed.close()
         self._data.close()
         self._orders.close()
 
