@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from pretrade.calibration.tiers import TierChange
 from pretrade.domain import Tier
 from pretrade.domain.errors import JournalError
+
+_TAIL_BLOCK: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +125,9 @@ class AlertJournal:
         if alert is None:
             return None
         try:
-            with self.path.open("a", encoding="utf-8") as out:
-                out.write(json.dumps(alert.as_dict(), sort_keys=True) + "\n")
+            with self.path.open("a+b") as out:
+                cut_torn_tail(out)
+                out.write(json.dumps(alert.as_dict(), sort_keys=True).encode() + b"\n")
                 out.flush()
                 os.fsync(out.fileno())
         except OSError as e:
@@ -141,11 +144,20 @@ class AlertJournal:
         return [alert for alert, _ in self.read_positions(position)]
 
     def read_positions(self, position: int = 0) -> list[tuple[Alert, int]]:
-        """Alerts from a byte position on, each with the position behind it."""
+        """Alerts from a byte position on, each with the position behind it.
+
+        Raises
+        ------
+        JournalError
+            If a whole line is no alert, or the position lies beyond the end.
+        """
         if not self.path.exists():
             return []
         out = []
         with self.path.open("rb") as lines:
+            size = lines.seek(0, os.SEEK_END)
+            if position > size:
+                raise JournalError(f"alert journal {self.path} has {size} bytes; position {position} lies beyond them")
             lines.seek(position)
             for line in lines:
                 position += len(line)
@@ -157,3 +169,32 @@ class AlertJournal:
                 except (ValueError, TypeError, KeyError) as e:
                     raise JournalError(f"alert journal {self.path} has a broken line that ends at byte {position}: {e}") from e
         return out
+
+
+def cut_torn_tail(file: BinaryIO) -> int:
+    """Cut off a last line that its writer did not live to finish, so that the next one is not glued to it.
+
+    Parameters
+    ----------
+    file
+        JSON lines, open to read and write; afterwards it stands at its end.
+
+    Returns
+    -------
+    int
+        Bytes cut.
+    """
+    end = whole = file.seek(0, os.SEEK_END)
+    while whole > 0:
+        at = max(0, whole - _TAIL_BLOCK)
+        file.seek(at)
+        block = file.read(whole - at)
+        newline = block.rfind(b"\n")
+        if newline >= 0:
+            whole = at + newline + 1
+            break
+        whole = at
+    if whole < end:
+        file.truncate(whole)
+    file.seek(0, os.SEEK_END)
+    return end - whole

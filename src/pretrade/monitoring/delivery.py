@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable
+from email.message import Message
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from pretrade.calibration import Alert, AlertJournal
 from pretrade.domain.errors import ConfigError, JournalError
@@ -19,8 +20,16 @@ from pretrade.sidecar.serve import ALERTS, stop_on_signals
 _LONGEST_WAIT_S: Final = 30.0
 
 
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """An alarm names limits: it goes to the address somebody configured and nowhere else."""
+
+    def redirect_request(self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str) -> None:
+        """Follow nothing; the answer stays what it was, a failure."""
+        return
+
+
 class Deliverer:
-    """Posts alarms (HIGH, CRITICAL) to a webhook.
+    """Posts alarms (HIGH, CRITICAL) to a webhook; only an answer of 2xx is a delivery, a redirect is not followed.
 
     Parameters
     ----------
@@ -51,6 +60,7 @@ class Deliverer:
         self._position_file = position_file
         self._timeout_s = timeout_s
         self._sleep = sleep
+        self._opener = urllib.request.build_opener(_NoRedirect)
         self.failures = 0
 
     @property
@@ -94,9 +104,9 @@ class Deliverer:
         headers = {"Content-Type": "application/json", "Idempotency-Key": alert.alert_id}
         request = urllib.request.Request(self._url, data=body, headers=headers, method="POST")
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout_s) as answer:
+            with self._opener.open(request, timeout=self._timeout_s) as answer:
                 return 200 <= int(answer.status) < 300
-        except (urllib.error.URLError, TimeoutError, ConnectionError):
+        except (OSError, http.client.HTTPException):
             return False
 
     def _commit(self, position: int) -> None:
