@@ -33,6 +33,9 @@ from pretrade.simulation.training import CHAMPION, calm_models, model_folders
 from pretrade.simulation.venue_server import VenueServer
 
 PACED_FROM_NS: Final = SELLER_START_NS - 5_000_000_000
+PAST_UNTIL_NS: Final = PACED_FROM_NS - 60_000_000_000
+"""The last calm minute comes with the clock: a sidecar with a backlog loosens nothing, so it must judge that minute up to date."""
+_LEAD_NS: Final = 3_000_000_000
 CLOCK: Final = "clock.json"
 STORY_END_NS: Final = SELLER_START_NS + 60_000_000_000
 START_NS: Final = SELLER_START_NS - WARM_UP_S * 1_000_000_000
@@ -91,7 +94,7 @@ def tell(seed: int, options: StoryOptions, cache: Path, config: Config, *, confi
         trained = time.perf_counter()
         _start_all(crew, seed, options, run, twin, folder)
         clock, past = _set_off(crew, run, twin)
-        set_off = time.perf_counter()
+        set_off = time.perf_counter() + _LEAD_NS / 1e9
         say(f"six processes are up and {past} events of calm behind them after {set_off - trained:.1f} s; the story runs at its own pace")
         seen = _observe(crew, instrument, run, twin, clock, show)
         ended = time.perf_counter()
@@ -131,7 +134,7 @@ def _set_off(crew: Crew, run: RunDirectory, twin: RunDirectory) -> tuple[WallClo
         for name in ("sidecar.json", "gateway-ready.json"):
             crew.facts(directory.path / name)
     sent = await_warm(crew, run)
-    clock = WallClock(PACED_FROM_NS - time.time_ns())
+    clock = WallClock(PACED_FROM_NS - _LEAD_NS - time.time_ns())
     set_clock(run.path / CLOCK, clock.offset_ns)
     return clock, sent
 
@@ -257,9 +260,9 @@ def serve_venue(run_path: Path, seed: int, market: MarketParameters, *, offset_n
     is_stopped = stop_on_signals()
     server = VenueServer(Simulator(market, seed, START_NS))
     server.announce(run_path / "venue.json")
-    sent = server.warm_up(START_NS, PACED_FROM_NS, is_stopped)
+    sent = server.warm_up(START_NS, PAST_UNTIL_NS, is_stopped)
     announce(run_path / "venue-warm.json", events=sent)
-    server.run(PACED_FROM_NS, STORY_END_NS + 2_000_000_000, await_clock(clock_file, offset_ns, is_stopped), is_stopped)
+    server.run(PAST_UNTIL_NS, STORY_END_NS + 2_000_000_000, await_clock(clock_file, offset_ns, is_stopped), is_stopped)
     while not is_stopped():
         time.sleep(0.05)
     server.close()
