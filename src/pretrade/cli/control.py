@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from pretrade.cli.options import DEFAULT_RUN, AsJson, By, Reason, Run, emit, table
+from pretrade.cli.options import DEFAULT_RUN, AsJson, By, Reason, Run, StaticLimit, emit, load_config, table
 
 RunPath = Annotated[Path, typer.Option("--run", help="Run directory with tables and journals.")]
 
@@ -32,6 +32,19 @@ def limits_show(run: Run = DEFAULT_RUN, json: AsJson = False) -> None:
         row |= {name: f"{r[name]} (static {static.get(name)})" if not json else {"now": r[name].item(), "static": static.get(name)} for name in shown}
         rows.append(row)
     emit({"limits": rows}) if json else table(rows, "limits")
+
+
+def limits_load(
+    config: Annotated[Path, typer.Option("--config", help="TOML file.")],
+    by: By,
+    second_by: Annotated[str | None, typer.Option("--second-by", help="A second person, where it loosens anything.")] = None,
+    run: Run = DEFAULT_RUN,
+    static_limit: StaticLimit = None,
+) -> None:
+    """Load a configuration into the controls; two persons where it loosens anything. Gateways start with no other."""
+    from pretrade.limits import Controls, RunDirectory
+
+    Controls.create(RunDirectory(run), load_config(config, static_limit), by=by, second_by=second_by)
 
 
 def breaker_list(run: Run = DEFAULT_RUN, json: AsJson = False) -> None:
@@ -88,7 +101,7 @@ def audit_verify(path: Annotated[Path, typer.Argument(help="A control or gate jo
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
     groups: tuple[tuple[str, dict[str, Callable[..., None]], str], ...] = (
-        ("limits", {"show": limits_show}, "Limits in force."),
+        ("limits", {"show": limits_show, "load": limits_load}, "Limits in force."),
         ("breaker", {"list": breaker_list, "resume": breaker_resume}, "Tripped breakers."),
         ("kill", {"arm": kill_arm, "release": kill_release}, "The kill switch."),
         ("audit", {"verify": audit_verify}, "Journals."),

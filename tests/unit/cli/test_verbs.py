@@ -100,6 +100,16 @@ def test_kill_is_armed_by_one_and_released_by_two(run: Path) -> None:
     assert limits.Controls.open(run).kill_word == 0
 
 
+def test_looser_configuration_is_loaded_by_two(run: Path) -> None:
+    (run / "looser.toml").write_text(PACKAGED.read_text().replace("t1_ms = 1000", "t1_ms = 2000", 1))
+    load = ("limits", "load", "--config", run / "looser.toml", "--by", "Ada", "--run", run)
+    alone = pretrade(*load, cwd=run)
+    assert alone.returncode == 1
+    assert "gate.t1_ms" in alone.stderr
+    assert pretrade(*load, "--second-by", "Bo", cwd=run).returncode == 0
+    assert limits.refuse_unsigned(limits.RunDirectory(run), Config.load(run / "looser.toml"))
+
+
 def test_breaker_is_listed_and_resumed_by_name(run: Path) -> None:
     trip = limits.Controls.open(run).trip(1, "Ada", REASON)
     listed = json.loads(pretrade("breaker", "list", "--run", run, "--json", cwd=run).stdout)["trips"]
