@@ -16,7 +16,7 @@ import pytest
 
 from pretrade import audit, calibration, features, gateway, models, simulation
 from pretrade.bus.tcp import RecordListener, RecordSocket
-from pretrade.domain import DECISION_DTYPE, EVENT_DTYPE, ORDER_DTYPE, Config, EventKind, Verdict
+from pretrade.domain import DECISION_DTYPE, EVENT_DTYPE, ORDER_DTYPE, Config, EventFlag, EventKind, VenueKind, Verdict
 from pretrade.limits import LimitsTable, QuotesTable, RunDirectory
 from pretrade.sidecar.serve import prepare
 
@@ -88,7 +88,7 @@ def test_a_gateway_process_decides_as_the_gate_in_process(run: RunDirectory, ven
                 assert _receive(session, 1)["client_order_id"][0] == order["client_order_id"][0]
                 done = np.zeros(1, EVENT_DTYPE)
                 done["kind"], done["order_id"], done["instrument_id"] = EventKind.OWN_ORDER, order["client_order_id"], 1
-                done["side"], done["aux"] = order["side"], (1 << 32) | 1
+                done["side"], done["aux"], done["flags"] = order["side"], (1 << 32) | 1, VenueKind.CANCELLED << 8 | EventFlag.LAST
                 session.send(done)
         client.close()
         session.close()

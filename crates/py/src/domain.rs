@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `pretrade._native.domain`: layouts and code sets of `records`.
+use pretrade_gate::VenueKind;
 use pretrade_records::parameter::{Direction, Parameter};
 use pretrade_records::{
     Action, Decision, Event, EventFlags, EventKind, FeedState, LimitsRecord, Order, OrderType, Phase, QuotesRecord, ReasonCode, ReferenceKind, Side,
@@ -198,7 +199,7 @@ pub(crate) fn fill(m: &Bound<'_, PyModule>) -> PyResult<()> {
     )?;
     code_set!(py, m, Tier => "TIERS", Side => "SIDES", Verdict => "VERDICTS", Phase => "PHASES", EventKind => "EVENT_KINDS",
         ReferenceKind => "REFERENCE_KINDS", Action => "ACTIONS", OrderType => "ORDER_TYPES", TimeInForce => "TIMES_IN_FORCE", ReasonCode => "REASON_CODES",
-        Unit => "UNITS", Parameter => "PARAMETERS");
+        VenueKind => "VENUE_KINDS", Unit => "UNITS", Parameter => "PARAMETERS");
     let tighter = PyDict::new(py);
     for p in Parameter::ALL {
         tighter.set_item(p.name(), if p.direction() == Direction::SmallerIsTighter { -1 } else { 1 })?;

@@ -112,6 +112,9 @@ pub(crate) struct Gate {
     orders: u32,
     /// UTC minus monotonic, and when it was taken.
     offset: (i64, i64),
+    /// A panic was caught outside a decision: half a message may have moved the state.
+    is_unsound: bool,
+    venue_panic_planted: bool,
 }
 
 #[pymethods]
@@ -138,7 +141,7 @@ impl Gate {
         }
         let options = options_of(&options)?;
         let gate = py.detach(|| NativeGate::open(files, options)).map_err(|e| raise(py, e.to_string()))?;
-        Ok(Gate { gate: Some(gate), clock, orders: 0, offset: (0, i64::MIN / 2) })
+        Ok(Gate { gate: Some(gate), clock, orders: 0, offset: (0, i64::MIN / 2), is_unsound: false, venue_panic_planted: false })
     }
 
     /// Decides one new order given as seven integers; `side_type_tif` is side, order type << 8, time in force << 16.
@@ -208,6 +211,8 @@ impl Gate {
         now_mono: i64,
         now_utc: i64,
     ) -> PyResult<u64> {
+        let panics = std::mem::take(&mut self.venue_panic_planted);
+        self.must_be_sound(py)?;
         let gate = self.open_gate(py)?;
         let mut unknown = 0;
         for (kind, client_order_id, original_client_order_id, quantity, price, instrument_id, account_id, side, session_id) in messages {
@@ -224,9 +229,14 @@ impl Gate {
                 side,
                 ..Default::default()
             };
-            match catch_unwind(AssertUnwindSafe(|| gate.on_venue(&message, now_mono, now_utc))) {
+            let taken = catch_unwind(AssertUnwindSafe(|| {
+                let is_known = gate.on_venue(&message, now_mono, now_utc);
+                assert!(!panics, "planted panic");
+                is_known
+            }));
+            match taken {
                 Ok(is_known) => unknown += u64::from(!is_known),
-                Err(_) => return Err(raise(py, "the gate was poisoned by a caught panic; rebuild it from its journal".to_owned())),
+                Err(_) => return Err(self.give_up(py)),
             }
         }
         Ok(unknown)
@@ -234,7 +244,14 @@ impl Gate {
 
     /// Looks at tables and stages between orders and publishes the status.
     fn poll(&mut self, py: Python<'_>, now_mono: i64, now_utc: i64) -> PyResult<()> {
-        self.open_gate(py)?.poll(now_mono, now_utc).map_err(|e| raise(py, e.to_string()))
+        if self.is_unsound {
+            return Ok(());
+        }
+        let gate = self.open_gate(py)?;
+        match catch_unwind(AssertUnwindSafe(|| gate.poll(now_mono, now_utc))) {
+            Ok(polled) => polled.map_err(|e| raise(py, e.to_string())),
+            Err(_) => Err(self.give_up(py)),
+        }
     }
 
     /// Position of an account in an instrument, `None` where unknown.
@@ -287,13 +304,18 @@ impl Gate {
     /// True once a panic was caught.
     #[getter]
     fn is_poisoned(&mut self, py: Python<'_>) -> PyResult<bool> {
-        Ok(self.open_gate(py)?.is_poisoned())
+        Ok(self.is_unsound | self.open_gate(py)?.is_poisoned())
     }
 
     /// Makes the next order panic inside the gate (border test).
     fn _plant_panic(&mut self, py: Python<'_>) -> PyResult<()> {
         self.open_gate(py)?.plant_panic();
         Ok(())
+    }
+
+    /// Makes the next venue message panic after the gate has acted on it (border test).
+    fn _plant_venue_panic(&mut self) {
+        self.venue_panic_planted = true;
     }
 
     /// Waits until the journal is durable.
@@ -309,7 +331,23 @@ impl Gate {
     }
 }
 
+const POISONED: &str = "the gate was poisoned by a caught panic; cancels pass, everything else is refused; rebuild it from its journal";
+
 impl Gate {
+    /// After a panic outside a decision the state is not trusted: the gate poisons itself, and journals that, at the next order.
+    #[cold]
+    fn give_up(&mut self, py: Python<'_>) -> PyErr {
+        self.is_unsound = true;
+        if let Some(gate) = &mut self.gate {
+            gate.plant_panic();
+        }
+        raise(py, POISONED.to_owned())
+    }
+
+    fn must_be_sound(&self, py: Python<'_>) -> PyResult<()> {
+        if self.is_unsound { Err(raise(py, POISONED.to_owned())) } else { Ok(()) }
+    }
+
     #[inline]
     fn open_gate(&mut self, py: Python<'_>) -> PyResult<&mut NativeGate> {
         match &mut self.gate {

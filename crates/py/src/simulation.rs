@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `pretrade._native.simulation`: the simulated exchange.
 use crate::features::Engine;
+use pretrade_gate::VenueKind;
 use pretrade_records::order::{Action, POST_ONLY};
 use pretrade_records::{Event, EventFlags, EventKind, Order, OrderType, Side, TimeInForce};
 use pretrade_venue::{Handle, Market, Parameters};
@@ -19,8 +20,16 @@ const FUSED_STEP_NS: i64 = 1_000_000_000;
 struct Simulator {
     market: Market,
     tick_size: i64,
-    working: HashMap<u64, (Order, Handle)>,
+    /// By owner, session and client order id. The quantity of an order counts what was filled before a replace.
+    working: HashMap<Key, (Order, Handle)>,
+    /// Reports by owner, not yet taken.
+    untold: HashMap<u32, Vec<Event>>,
+    /// Signed position of (account, instrument): every outside fill so far.
+    positions: HashMap<(u32, u32), i64>,
 }
+
+/// Whose order: owner, session, client order id.
+type Key = (u32, u32, u64);
 
 #[pymethods]
 impl Simulator {
@@ -28,7 +37,7 @@ impl Simulator {
     fn new(parameters: &str, seed: u64, ts_start: i64) -> PyResult<Self> {
         let p: Parameters = serde_json::from_str(parameters).map_err(|e| PyValueError::new_err(format!("market parameters: {e}")))?;
         let tick_size = p.tick_size;
-        Ok(Self { market: Market::new(p, seed, ts_start), tick_size, working: HashMap::new() })
+        Ok(Self { market: Market::new(p, seed, ts_start), tick_size, working: HashMap::new(), untold: HashMap::new(), positions: HashMap::new() })
     }
 
     /// Events published up to and including an instant, as 64-byte records.
@@ -38,24 +47,45 @@ impl Simulator {
         PyBytes::new(py, bytemuck::cast_slice(&events))
     }
 
-    /// Enters outside orders now; returns their reports as 64-byte records.
-    fn submit<'py>(&mut self, py: Python<'py>, orders: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    /// Enters outside orders of an owner now; returns what the owner has not been told yet, as 64-byte records.
+    #[pyo3(signature = (orders, owner = 0))]
+    fn submit<'py>(&mut self, py: Python<'py>, orders: &[u8], owner: u32) -> PyResult<Bound<'py, PyBytes>> {
         let size = core::mem::size_of::<Order>();
         if !orders.len().is_multiple_of(size) {
             return Err(PyValueError::new_err(format!("{} bytes of orders are no multiple of {size}", orders.len())));
         }
-        let mut reports = self.passive_fills();
         for chunk in orders.chunks_exact(size) {
-            let order: Order = bytemuck::pod_read_unaligned(chunk);
-            self.enter(&order, &mut reports);
+            self.note_fills();
+            self.enter(&bytemuck::pod_read_unaligned(chunk), owner);
         }
-        Ok(PyBytes::new(py, bytemuck::cast_slice(&reports)))
+        Ok(self.reports(py, owner))
     }
 
-    /// Fills of outside orders that rested, since the last call of this or of `submit`.
-    fn reports<'py>(&mut self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        let reports = self.passive_fills();
-        PyBytes::new(py, bytemuck::cast_slice(&reports))
+    /// What an owner has not been told yet: fills of its orders that rested.
+    #[pyo3(signature = (owner = 0))]
+    fn reports<'py>(&mut self, py: Python<'py>, owner: u32) -> Bound<'py, PyBytes> {
+        self.note_fills();
+        PyBytes::new(py, bytemuck::cast_slice(&self.untold.remove(&owner).unwrap_or_default()))
+    }
+
+    /// Takes everything an owner has working out of the book; nobody is told. Returns how many orders.
+    fn withdraw(&mut self, owner: u32) -> usize {
+        self.note_fills();
+        let mut keys: Vec<(u64, Key)> = self.working.iter().filter(|(key, _)| key.0 == owner).map(|(key, (_, h))| (h.order_id, *key)).collect();
+        keys.sort_unstable();
+        for (_, key) in &keys {
+            if let Some((_, handle)) = self.working.remove(key) {
+                self.market.cancel(handle);
+            }
+        }
+        self.untold.remove(&owner);
+        keys.len()
+    }
+
+    /// Signed position of an account in an instrument: the sum of its fills here.
+    fn position(&mut self, account_id: u32, instrument_id: u32) -> i64 {
+        self.note_fills();
+        self.positions.get(&(account_id, instrument_id)).copied().unwrap_or(0)
     }
 
     /// Runs up to an instant straight into a feature engine, no event array in between; the rows wait in the engine.
@@ -82,18 +112,23 @@ impl Simulator {
 }
 
 impl Simulator {
-    fn enter(&mut self, order: &Order, reports: &mut Vec<Event>) {
-        let side = Side::try_from(order.side).unwrap_or(Side::None);
+    fn enter(&mut self, order: &Order, owner: u32) {
         match Action::try_from(order.action) {
-            Ok(Action::New) if side != Side::None && order.quantity > 0 => self.enter_new(order, side, reports),
-            Ok(Action::Replace) if order.quantity > 0 => self.enter_replace(order, reports),
-            Ok(Action::Cancel) => {
-                if let Some((known, handle)) = self.working.remove(&order.original_client_order_id) {
-                    self.market.cancel(handle);
-                    reports.push(self.report(&known, EventKind::OwnOrder, 0, 0));
-                }
+            Ok(Action::New) => self.enter_new(order, owner),
+            Ok(Action::Replace) => self.enter_replace(order, owner),
+            Ok(Action::Cancel) => self.enter_cancel(order, owner),
+            Err(_) => self.answer(owner, order, VenueKind::Rejected, 0),
+        }
+    }
+
+    fn enter_cancel(&mut self, order: &Order, owner: u32) {
+        match self.working.remove(&(owner, order.session_id, order.original_client_order_id)) {
+            Some((known, handle)) => {
+                self.market.cancel(handle);
+                self.answer(owner, &known, VenueKind::Cancelled, 0);
             }
-            _ => reports.push(self.report(order, EventKind::OwnOrder, 0, 0)),
+            // The answer is about the order that was to be cancelled: a cancel has no life of its own.
+            None => self.answer(owner, &Order { client_order_id: order.original_client_order_id, ..*order }, VenueKind::CancelRejected, 0),
         }
     }
 
@@ -108,72 +143,112 @@ impl Simulator {
         (order.price % self.tick_size == 0).then(|| i32::try_from(order.price / self.tick_size).ok()).flatten()
     }
 
-    fn enter_new(&mut self, order: &Order, side: Side, reports: &mut Vec<Event>) {
+    fn enter_new(&mut self, order: &Order, owner: u32) {
+        let side = Side::try_from(order.side).unwrap_or(Side::None);
+        let key = (owner, order.session_id, order.client_order_id);
+        if self.working.contains_key(&key) {
+            // An answer under this id would be taken for one about the order that works.
+            return;
+        }
+        let is_sound = side != Side::None && order.quantity > 0;
+        let Some(tick) = self.tick_of(order, side).filter(|_| is_sound) else {
+            return self.answer(owner, order, VenueKind::Rejected, 0);
+        };
         let is_fok = order.time_in_force == TimeInForce::FillOrKill as u8;
         let is_market = order.order_type == OrderType::Market as u8;
         let rests = !(is_market || is_fok || order.time_in_force == TimeInForce::ImmediateOrCancel as u8);
-        let tick = self.tick_of(order, side).filter(|t| {
-            let takeable = self.market.engine.takeable(side, *t, order.quantity);
-            let is_taker = order.flags & POST_ONLY != 0 && takeable > 0;
-            !is_taker && (!is_fok || takeable >= order.quantity)
-        });
-        let (prints, handle) = tick.map_or((Vec::new(), None), |t| self.market.enter(side, t, order.quantity, rests));
-        self.told(order, &prints, handle, reports);
-    }
-
-    fn enter_replace(&mut self, order: &Order, reports: &mut Vec<Event>) {
-        let Some((known, handle)) = self.working.get(&order.original_client_order_id).copied() else {
-            return reports.push(self.report(order, EventKind::OwnOrder, 0, 0));
-        };
-        let side = Side::try_from(known.side).unwrap_or(Side::None);
-        let Some(tick) = self.tick_of(order, side) else {
-            return reports.push(self.report(order, EventKind::OwnOrder, 0, 0));
-        };
-        self.working.remove(&order.original_client_order_id);
-        let (prints, handle) = self.market.replace(handle, tick, order.quantity);
-        self.told(&Order { side: known.side, ..*order }, &prints, handle, reports);
-    }
-
-    /// Reports fills by price and what is still working; remembers what rests.
-    fn told(&mut self, order: &Order, prints: &[(i32, i64)], handle: Option<Handle>, reports: &mut Vec<Event>) {
-        for (tick, size) in prints {
-            reports.push(self.report(order, EventKind::OwnExecution, i64::from(*tick) * self.tick_size, *size));
+        let takeable = self.market.engine.takeable(side, tick, order.quantity);
+        if order.flags & POST_ONLY != 0 && takeable > 0 {
+            return self.answer(owner, order, VenueKind::Rejected, 0);
         }
+        self.answer(owner, order, VenueKind::Acknowledged, order.quantity);
+        if is_fok && takeable < order.quantity {
+            return self.answer(owner, order, VenueKind::Cancelled, 0);
+        }
+        let (prints, handle) = self.market.enter(side, tick, order.quantity, rests);
+        self.executed(owner, order, &prints);
         let left = handle.map_or(0, |h| self.market.engine.resting(h));
-        if let Some(h) = handle.filter(|_| left > 0) {
-            self.working.insert(order.client_order_id, (*order, h));
+        if let Some(handle) = handle.filter(|_| left > 0) {
+            self.working.insert(key, (*order, handle));
+        } else if prints.iter().map(|(_, size)| size).sum::<i64>() < order.quantity {
+            self.answer(owner, order, VenueKind::Cancelled, 0);
         }
-        reports.push(self.report(order, EventKind::OwnOrder, 0, left));
     }
 
-    fn passive_fills(&mut self) -> Vec<Event> {
-        let mut reports = Vec::new();
+    /// The new quantity counts what was filled before; with nothing left of it the order is done.
+    fn enter_replace(&mut self, order: &Order, owner: u32) {
+        let key = (owner, order.session_id, order.original_client_order_id);
+        let known = self.working.get(&key).copied().filter(|(_, handle)| self.market.engine.resting(*handle) > 0);
+        let Some((known, handle)) = known else {
+            return self.answer(owner, order, VenueKind::ReplaceRejected, 0);
+        };
+        // Only id, price, quantity and type change: account and side of the order stay, whatever the message says.
+        let order =
+            Order { side: known.side, account_id: known.account_id, strategy_id: known.strategy_id, instrument_id: known.instrument_id, ..*order };
+        let resting = self.market.engine.resting(handle);
+        let tick = self.tick_of(&order, Side::try_from(known.side).unwrap_or(Side::None)).filter(|t| self.market.engine.is_on_ladder(*t));
+        let (Some(tick), true) = (tick, order.quantity > 0) else {
+            return self.answer(owner, &order, VenueKind::ReplaceRejected, resting);
+        };
+        self.working.remove(&key);
+        let leaves = (order.quantity - (known.quantity - resting)).max(0);
+        self.answer(owner, &order, VenueKind::Replaced, leaves);
+        if leaves == 0 {
+            self.market.cancel(handle);
+            return;
+        }
+        let (prints, handle) = self.market.replace(handle, tick, leaves);
+        self.executed(owner, &order, &prints);
+        if let Some(handle) = handle.filter(|h| self.market.engine.resting(*h) > 0) {
+            self.working.insert((owner, order.session_id, order.client_order_id), (order, handle));
+        }
+    }
+
+    /// Takes in the fills of outside orders that rested.
+    fn note_fills(&mut self) {
         for fill in self.market.outside_fills() {
-            let known = self.working.values().find(|(_, h)| h.order_id == fill.order_id).copied();
-            let Some((order, handle)) = known else { continue };
-            reports
-                .push(Event { ts_event: fill.ts, ..self.report(&order, EventKind::OwnExecution, i64::from(fill.tick) * self.tick_size, fill.size) });
-            if self.market.engine.resting(handle) == 0 {
-                self.working.remove(&order.client_order_id);
+            let known = self.working.iter().find(|(_, (_, h))| h.order_id == fill.order_id).map(|(key, (order, _))| (key.0, *order));
+            if let Some((owner, order)) = known {
+                self.executed_at(owner, &order, (fill.tick, fill.size), fill.ts);
             }
         }
-        reports
+        // Only now: several of these fills may be of one order.
+        self.working.retain(|_, (_, handle)| self.market.engine.resting(*handle) > 0);
     }
 
-    fn report(&self, order: &Order, kind: EventKind, price: i64, size: i64) -> Event {
+    fn executed(&mut self, owner: u32, order: &Order, prints: &[(i32, i64)]) {
+        for print in prints {
+            self.executed_at(owner, order, *print, self.market.now());
+        }
+    }
+
+    fn executed_at(&mut self, owner: u32, order: &Order, (tick, size): (i32, i64), ts: i64) {
+        let signed = if order.side == Side::Ask as u8 { -size } else { size };
+        *self.positions.entry((order.account_id, order.instrument_id)).or_default() += signed;
+        let price = i64::from(tick) * self.tick_size;
+        let report = Event { kind: EventKind::OwnExecution as u8, price, ts_event: ts, ..self.report(order, VenueKind::Filled, size) };
+        self.untold.entry(owner).or_default().push(report);
+    }
+
+    fn answer(&mut self, owner: u32, order: &Order, said: VenueKind, size: i64) {
+        let report = self.report(order, said, size);
+        self.untold.entry(owner).or_default().push(report);
+    }
+
+    fn report(&self, order: &Order, said: VenueKind, size: i64) -> Event {
         let now = self.market.now();
         Event {
             ts_event: now,
             ts_recv: now,
             order_id: order.client_order_id,
-            price,
+            price: 0,
             size,
-            sequence: 0,
+            sequence: u64::from(order.session_id),
             aux: u64::from(order.strategy_id) << 32 | u64::from(order.account_id),
             instrument_id: order.instrument_id,
-            kind: kind as u8,
+            kind: EventKind::OwnOrder as u8,
             side: order.side,
-            flags: EventFlags::LAST,
+            flags: EventFlags::answering(said as u8),
         }
     }
 }

@@ -30,9 +30,11 @@ codes! {
         BarClose = 11 => "BAR_CLOSE",
         /// Trading phase changes to `Phase` code `aux`.
         Status = 12 => "STATUS",
-        /// Own order sent: `order_id` is the client order id, `aux` = strategy << 32 | account.
+        /// What the venue says of an own order: `order_id` is the client order id, `sequence` the session of that id, `aux` =
+        /// strategy << 32 | account, the high byte of `flags` ([`EventFlags::answer`]) the venue's answer, `size` what works
+        /// now. With the answer 8 (position) `order_id` is 0 and `size` is the account's signed position. Answer 0 says nothing.
         OwnOrder = 13 => "OWN_ORDER",
-        /// Own fill: fields as `OwnOrder`.
+        /// Own fill of `size` at `price`: fields as `OwnOrder`, answer 2 (filled).
         OwnExecution = 14 => "OWN_EXECUTION",
         /// Sentiment: `price` is the score in 1e-9 (-1 to 1), `size` the number of items.
         Sentiment = 15 => "SENTIMENT",
@@ -102,6 +104,18 @@ impl EventFlags {
     pub const DERIVED: u16 = 32;
     /// The aggressor side was inferred (tick rule), not given by the feed.
     pub const SIDE_INFERRED: u16 = 64;
+
+    /// The venue's answer in the high byte of the flags of an own-flow event (`VenueKind` of the gate); 0 says nothing.
+    #[must_use]
+    pub const fn answer(self) -> u8 {
+        (self.0 >> 8) as u8
+    }
+
+    /// Flags of the last record of a venue event that carries an answer.
+    #[must_use]
+    pub const fn answering(answer: u8) -> u16 {
+        (answer as u16) << 8 | Self::LAST
+    }
 }
 
 /// One event as recorded, journalled and streamed.

@@ -17,6 +17,7 @@ ORDER_TYPES: dict[str, int]
 TIMES_IN_FORCE: dict[str, int]
 REASON_CODES: dict[str, int]
 UNITS: dict[str, int]
+VENUE_KINDS: dict[str, int]
 PARAMETERS: dict[str, int]
 DIRECTIONS: dict[str, int]
 LEVEL_PARAMETERS: dict[str, list[str]]
@@ -46,5 +47,6 @@ __all__ = [
     "TIERS",
     "TIMES_IN_FORCE",
     "UNITS",
+    "VENUE_KINDS",
     "VERDICTS",
 ]

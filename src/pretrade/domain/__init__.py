@@ -19,6 +19,7 @@ from pretrade.domain.codes import (
     Tier,
     TimeInForce,
     Unit,
+    VenueKind,
     Verdict,
 )
 from pretrade.domain.config import Config, Instrument
@@ -52,5 +53,6 @@ __all__ = [
     "Tier",
     "TimeInForce",
     "Unit",
+    "VenueKind",
     "Verdict",
 ]

@@ -88,8 +88,21 @@ class ReferenceKind(IntEnum):
     OTHER = 17
 
 
+class VenueKind(IntEnum):
+    """What the venue says of an own order: the high byte of the ``flags`` of OWN_ORDER and OWN_EXECUTION."""
+
+    ACKNOWLEDGED = 1
+    FILLED = 2
+    CANCELLED = 3
+    REJECTED = 4
+    REPLACED = 5
+    REPLACE_REJECTED = 6
+    CANCEL_REJECTED = 7
+    POSITION = 8
+
+
 class EventFlag(IntFlag):
-    """Bits of an event's ``flags``."""
+    """Bits of an event's ``flags``; the high byte of an own-flow event is a :class:`VenueKind`."""
 
     LAST = 1
     SNAPSHOT = 2

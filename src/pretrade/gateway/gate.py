@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pretrade._native import gateway as _native
-from pretrade.domain import DECISION_DTYPE, EVENT_DTYPE, ORDER_DTYPE, Config, EventKind
+from pretrade.domain import DECISION_DTYPE, EVENT_DTYPE, ORDER_DTYPE, Config, EventKind, VenueKind
 from pretrade.domain.clock import Clock
 from pretrade.domain.errors import ControlError, GateError, JournalError
 from pretrade.gateway.options import options
@@ -20,9 +20,8 @@ from pretrade.limits import RunDirectory, refuse_unsigned
 Decision = _native.Decision
 
 _MOVE_NO_LIMIT: Final = frozenset({"live_orders", "id_blocks", "is_flat_at_start"})
-_ACKNOWLEDGED: Final = 1
-_FILLED: Final = 2
-_CANCELLED: Final = 3
+_SAYS_NOTHING: Final = 0
+_NO_SESSION: Final = 0xFFFF_FFFF
 
 
 class Gate(_native.Gate):
@@ -104,22 +103,28 @@ class Gate(_native.Gate):
         return np.frombuffer(data, dtype=DECISION_DTYPE)
 
     def on_venue(self, messages: NDArray[Any], now_mono: int, now_utc: int) -> int:
-        """Take the venue's answers: OWN_EXECUTION is a fill, OWN_ORDER says how much still works (0 = done).
+        """Take the venue's answers: OWN_EXECUTION is a fill, OWN_ORDER carries a :class:`~pretrade.domain.VenueKind`.
 
         Parameters
         ----------
         messages
-            EVENT_DTYPE with ``order_id`` = client order id and ``aux`` = strategy << 32 | account; other kinds are skipped.
+            EVENT_DTYPE with ``order_id`` = client order id, ``sequence`` = its session, ``aux`` = strategy << 32 | account and the
+            answer in the high byte of ``flags``; other kinds are skipped.
 
         Returns
         -------
         int
-            How many named an order this gate does not know.
+            How many said nothing or named an order this gate does not know.
         """
         kinds = {int(EventKind.OWN_ORDER), int(EventKind.OWN_EXECUTION)}
         events = np.asarray(messages, dtype=EVENT_DTYPE)
         parts = [_venue_message(event) for event in events if int(event["kind"]) in kinds]
         return self.on_venue_messages(parts, now_mono, now_utc) if parts else 0
+
+    def on_position(self, instrument_id: int, account_id: int, position: int, now_mono: int, now_utc: int) -> bool:
+        """Take the signed position that a trusted source states; ``False`` where instrument or account is not known here."""
+        message = (int(VenueKind.POSITION), 0, 0, position, 0, instrument_id, account_id, 0, 0)
+        return self.on_venue_messages([message], now_mono, now_utc) == 0
 
 
 def _refuse_unsigned(run: RunDirectory, config: Config, overrides: Mapping[str, int]) -> None:
@@ -133,8 +138,12 @@ def _refuse_unsigned(run: RunDirectory, config: Config, overrides: Mapping[str, 
 
 
 def _venue_message(event: np.void) -> tuple[int, int, int, int, int, int, int, int, int]:
-    size = int(event["size"])
-    answered = _ACKNOWLEDGED if size > 0 else _CANCELLED
-    kind = _FILLED if int(event["kind"]) == EventKind.OWN_EXECUTION else answered
-    account = int(event["aux"]) & 0xFFFF_FFFF
-    return (kind, int(event["order_id"]), 0, size, int(event["price"]), int(event["instrument_id"]), account, int(event["side"]), 0)
+    """What an event says, never more: an execution is a fill whatever else it carries, an order's end is said and not inferred."""
+    said, session = int(event["flags"]) >> 8, int(event["sequence"])
+    if int(event["kind"]) == EventKind.OWN_EXECUTION:
+        said = int(VenueKind.FILLED)
+    elif said == VenueKind.FILLED:
+        said = _SAYS_NOTHING
+    account, side = int(event["aux"]) & 0xFFFF_FFFF, int(event["side"])
+    session = session if session <= _NO_SESSION else _NO_SESSION
+    return (said, int(event["order_id"]), 0, int(event["size"]), int(event["price"]), int(event["instrument_id"]), account, side, session)

@@ -109,19 +109,29 @@ class Simulator:
         """Events published up to ``ts``, EVENT_DTYPE."""
         return np.frombuffer(self._native.run_until(ts), EVENT_DTYPE)
 
-    def submit(self, orders: NDArray[Any]) -> NDArray[Any]:
-        """Enter outside orders now.
+    def submit(self, orders: NDArray[Any], owner: int = 0) -> NDArray[Any]:
+        """Enter outside orders of ``owner`` now; ids are its own, per session.
 
         Returns
         -------
         ndarray of EVENT_DTYPE
-            For each order its fills (OWN_EXECUTION) and what became of the rest (OWN_ORDER: ``size`` still working, 0 = done).
+            What the owner has not been told yet: of each order the answer (OWN_ORDER, :class:`~pretrade.domain.VenueKind` in the
+            high byte of ``flags``, ``size`` what works now) and each fill (OWN_EXECUTION). An order with an id that works already
+            is left unanswered.
         """
-        return np.frombuffer(self._native.submit(orders.astype(ORDER_DTYPE, copy=False).tobytes()), EVENT_DTYPE)
+        return np.frombuffer(self._native.submit(orders.astype(ORDER_DTYPE, copy=False).tobytes(), owner), EVENT_DTYPE)
 
-    def reports(self) -> NDArray[Any]:
-        """Fills of outside orders that rested, EVENT_DTYPE, since the last call of this or of :meth:`submit`."""
-        return np.frombuffer(self._native.reports(), EVENT_DTYPE)
+    def reports(self, owner: int = 0) -> NDArray[Any]:
+        """Fills of an owner's resting orders, EVENT_DTYPE, since the last call of this or of :meth:`submit`."""
+        return np.frombuffer(self._native.reports(owner), EVENT_DTYPE)
+
+    def withdraw(self, owner: int) -> int:
+        """Cancel everything an owner has working, because it is gone; returns how many orders."""
+        return self._native.withdraw(owner)
+
+    def position(self, account_id: int, instrument_id: int) -> int:
+        """Signed position of an account: the sum of its fills here, whoever sent the orders."""
+        return self._native.position(account_id, instrument_id)
 
     def run_features(self, ts: int, engine: features.FeatureEngine, *, ts_first: int) -> features.Features:
         """Run to ``ts`` straight into a feature engine, with no event array in between.

@@ -21,6 +21,7 @@ from pretrade.domain import (
     Side,
     Tier,
     TimeInForce,
+    VenueKind,
     Verdict,
 )
 from pretrade.domain.config import STANDOFF_OFF, parameters
@@ -43,6 +44,7 @@ def test_python_and_native_code_sets_are_equal() -> None:
         (native.ORDER_TYPES, OrderType),
         (native.TIMES_IN_FORCE, TimeInForce),
         (native.REASON_CODES, ReasonCode),
+        (native.VENUE_KINDS, VenueKind),
         (native.EVENT_FLAGS, EventFlag),
         (native.FEED_STATES, FeedState),
         (native.LIMIT_FLAGS, LimitFlag),

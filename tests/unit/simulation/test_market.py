@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pretrade import features
-from pretrade.domain import ORDER_DTYPE, Action, Config, EventKind, OrderType, Side, TimeInForce
+from pretrade.domain import ORDER_DTYPE, Action, Config, EventKind, OrderType, Side, TimeInForce, VenueKind
 from pretrade.domain.errors import SimulationError
 from pretrade.simulation import MarketParameters, Simulator, calm, flash_crash, story
 from pretrade.simulation.market import CALM_START_NS, FEED_LATENCY_NS, SELLER_START_NS, TICK_SIZE
@@ -22,6 +22,11 @@ def order(**fields: int) -> NDArray[np.void]:
     for name, value in {**values, **fields}.items():
         out[name] = value
     return out
+
+
+def said(reports: NDArray[np.void]) -> list[str]:
+    """Answers by name."""
+    return [VenueKind(int(flags) >> 8).name for flags in reports["flags"]]
 
 
 def touch(simulator: Simulator) -> tuple[int, int]:
@@ -67,16 +72,16 @@ def test_immediate_order_fills_by_price_and_never_rests(simulator: Simulator) ->
     assert 0 < fills["size"].sum() <= 200
     assert (np.diff(fills["price"]) > 0).all()
     assert fills["price"][0] == ask
-    assert reports[-1]["kind"] == EventKind.OWN_ORDER
-    assert reports[-1]["size"] == 0
+    assert said(reports) == ["ACKNOWLEDGED"] + ["FILLED"] * len(fills) + (["CANCELLED"] if fills["size"].sum() < 200 else [])
+    assert simulator.position(0, 1) == fills["size"].sum()
 
 
 def test_fill_or_kill_takes_all_or_nothing(simulator: Simulator) -> None:
     _, ask = touch(simulator)
     killed = simulator.submit(order(price=ask, quantity=1_000_000, time_in_force=TimeInForce.FOK))
-    assert killed["kind"].tolist() == [EventKind.OWN_ORDER]
+    assert said(killed) == ["ACKNOWLEDGED", "CANCELLED"]
     filled = simulator.submit(order(client_order_id=2, price=ask, quantity=1, time_in_force=TimeInForce.FOK))
-    assert filled["kind"].tolist() == [EventKind.OWN_EXECUTION, EventKind.OWN_ORDER]
+    assert said(filled) == ["ACKNOWLEDGED", "FILLED"]
 
 
 def test_resting_order_is_replaced_cancelled_and_reported(simulator: Simulator) -> None:
@@ -93,10 +98,65 @@ def test_resting_order_is_replaced_cancelled_and_reported(simulator: Simulator) 
             time_in_force=TimeInForce.DAY,
         )
     )
-    assert moved[-1]["size"] == 5
+    assert (said(moved), moved[-1]["order_id"], moved[-1]["size"]) == (["REPLACED"], 2, 5)
     gone = simulator.submit(order(client_order_id=3, original_client_order_id=2, action=Action.CANCEL))
-    assert gone[-1]["size"] == 0
-    assert len(simulator.submit(order(client_order_id=4, original_client_order_id=2, action=Action.CANCEL))) == 0
+    assert (said(gone), gone[-1]["order_id"]) == (["CANCELLED"], 2)
+    again = simulator.submit(order(client_order_id=4, original_client_order_id=2, action=Action.CANCEL))
+    assert (said(again), again[-1]["order_id"]) == (["CANCEL_REJECTED"], 2)
+
+
+def resting(simulator: Simulator, quantity: int, **fields: int) -> int:
+    """Rest a bid far from the touch; its price."""
+    bid, _ = touch(simulator)
+    price = bid - 40 * TICK_SIZE
+    assert said(simulator.submit(order(price=price, quantity=quantity, time_in_force=TimeInForce.DAY, **fields))) == ["ACKNOWLEDGED"]
+    return price
+
+
+@pytest.mark.parametrize("change", [{"price": 1}, {"quantity": 0}, {"price": TICK_SIZE}, {"original_client_order_id": 9}, {"session_id": 5}])
+def test_a_refused_replace_is_said_to_be_one_and_the_order_stands(simulator: Simulator, change: dict[str, int]) -> None:
+    price = resting(simulator, 7)
+    fields = {"client_order_id": 2, "original_client_order_id": 1, "price": price, "quantity": 9, "time_in_force": TimeInForce.DAY}
+    refused = simulator.submit(order(action=Action.REPLACE, **{**fields, **change}))
+    assert (said(refused), refused[-1]["order_id"]) == (["REPLACE_REJECTED"], 2)
+    assert simulator.withdraw(0) == 1
+
+
+def test_a_replace_counts_what_was_filled_before(simulator: Simulator) -> None:
+    _, ask = touch(simulator)
+    first = simulator.submit(order(price=ask, quantity=5_000, time_in_force=TimeInForce.DAY))
+    filled = int(first[first["kind"] == EventKind.OWN_EXECUTION]["size"].sum())
+    assert 0 < filled < 5_000
+    moved = simulator.submit(
+        order(client_order_id=2, original_client_order_id=1, action=Action.REPLACE, price=ask, quantity=5_010, time_in_force=TimeInForce.DAY)
+    )
+    assert (said(moved)[0], int(moved[0]["size"])) == ("REPLACED", 5_010 - filled)
+    fields = {"client_order_id": 3, "original_client_order_id": 2, "price": ask, "quantity": filled, "time_in_force": TimeInForce.DAY}
+    done = simulator.submit(order(action=Action.REPLACE, **fields))
+    assert (said(done)[0], int(done[0]["size"])) == ("REPLACED", 0)
+    assert simulator.withdraw(0) == 0
+
+
+def test_owners_and_sessions_may_use_the_same_ids(simulator: Simulator) -> None:
+    _, price = touch(simulator)
+    for owner, session, quantity in ((1, 0, 3), (2, 0, 4), (2, 6, 5)):
+        fields = {"side": Side.ASK, "price": price, "quantity": quantity, "session_id": session, "time_in_force": TimeInForce.DAY}
+        assert int(simulator.submit(order(**fields), owner)["size"].sum()) == quantity
+    simulator.run_until(CALM_START_NS + 600 * SECOND)
+    assert len(simulator.reports(0)) == 0
+    told = {owner: simulator.reports(owner) for owner in (1, 2)}
+    assert int(told[1]["size"].sum()) == 3
+    by_session = [int(told[2][told[2]["sequence"] == session]["size"].sum()) for session in (0, 6)]
+    assert by_session == [4, 5]
+    assert simulator.position(0, 1) == -12
+
+
+def test_what_an_owner_left_behind_is_withdrawn(simulator: Simulator) -> None:
+    resting(simulator, 7)
+    assert simulator.withdraw(1) == 0
+    assert simulator.withdraw(0) == 1
+    gone = simulator.submit(order(client_order_id=3, original_client_order_id=1, action=Action.CANCEL))
+    assert said(gone) == ["CANCEL_REJECTED"]
 
 
 def test_passive_fills_are_told(simulator: Simulator) -> None:
@@ -111,7 +171,7 @@ def test_passive_fills_are_told(simulator: Simulator) -> None:
 def test_price_off_the_grid_is_refused(simulator: Simulator) -> None:
     _, ask = touch(simulator)
     reports = simulator.submit(order(price=ask + 1, quantity=1, time_in_force=TimeInForce.IOC))
-    assert reports["kind"].tolist() == [EventKind.OWN_ORDER]
+    assert said(reports) == ["REJECTED"]
 
 
 def test_fused_rows_equal_rows_from_events() -> None:
