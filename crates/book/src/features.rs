@@ -80,3 +80,25 @@ features! {
 
 /// Number of features.
 pub const COUNT: usize = NAMES.len();
+
+/// Everything a feature's value depends on in this crate.
+const SOURCES: &[&str] = &[
+    include_str!("baseline.rs"),
+    include_str!("book.rs"),
+    include_str!("engine.rs"),
+    include_str!("features.rs"),
+    include_str!("flow.rs"),
+    include_str!("instrument.rs"),
+    include_str!("news.rs"),
+    include_str!("resilience.rs"),
+    include_str!("returns.rs"),
+    include_str!("values.rs"),
+    include_str!("window.rs"),
+];
+
+/// Hash (FNV-1a) of the code that computes features; a model fitted under another one was fitted on other numbers.
+#[must_use]
+pub fn code_hash() -> u64 {
+    let bytes = SOURCES.iter().flat_map(|source| source.bytes());
+    bytes.fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
+}

@@ -21,7 +21,7 @@ pub mod window;
 
 pub use book::{Applied, Book, Levels};
 pub use engine::FeatureEngine;
-pub use features::{COUNT, Feature, NAMES};
+pub use features::{COUNT, Feature, NAMES, code_hash};
 pub use instrument::{Faults, Instrument};
 pub use row::{InstrumentSpec, Row, SnapshotSpec};
 pub use state::StateError;

@@ -150,6 +150,7 @@ pub(crate) fn fill(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<Engine>()?;
     m.add_function(wrap_pyfunction!(time_book, m)?)?;
     m.add("NAMES", NAMES.to_vec())?;
+    m.add("CODE_HASH", format!("{:016x}", pretrade_book::code_hash()))?;
     let row = PyDict::new(py);
     row.set_item("names", vec!["ts_recv", "ts_event", "valid", "instrument_id", "phase", "feed_state", "levels", "kind", "values"])?;
     row.set_item(

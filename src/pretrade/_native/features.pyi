@@ -4,6 +4,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+CODE_HASH: str
 NAMES: list[str]
 ROW: Any
 
@@ -31,4 +32,4 @@ class Engine:
 
 def time_book(events: bytes, rounds: int) -> float: ...
 
-__all__ = ["NAMES", "ROW", "Engine", "time_book"]
+__all__ = ["CODE_HASH", "NAMES", "ROW", "Engine", "time_book"]

@@ -8,9 +8,10 @@ stream; features follow Cont, Kukanov and Stoikov (2014) and Barndorff-Nielsen a
 
 from pretrade.features.engine import FeatureEngine, collect, compute, engine
 from pretrade.features.registry import REGISTRY, FeatureCard, feature
-from pretrade.features.table import NAMES, ROW_DTYPE, VECTOR, Features
+from pretrade.features.table import CODE_HASH, NAMES, ROW_DTYPE, VECTOR, Features
 
 __all__ = [
+    "CODE_HASH",
     "NAMES",
     "REGISTRY",
     "ROW_DTYPE",

@@ -18,6 +18,8 @@ from pretrade.domain.errors import FeatureInputError, MissingExtraError
 ROW_DTYPE: Final[np.dtype[Any]] = np.dtype(_native.ROW)
 NAMES: Final[tuple[str, ...]] = tuple(_native.NAMES)
 VECTOR: Final[tuple[str, ...]] = NAMES[:32]
+CODE_HASH: Final[str] = _native.CODE_HASH
+"""Hash of the native code that computes features."""
 """Anomaly vector v1."""
 UNSCORED: Final = FeedState.GAP | FeedState.STALE | FeedState.CROSSED | FeedState.HALTED | FeedState.RESYNC
 _INDEX: Final = {name: i for i, name in enumerate(NAMES)}

@@ -3,20 +3,26 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, ClassVar, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pretrade.domain.config import Config
+from pretrade.domain.config import AnomalyConfig, Config, EvidenceConfig
 from pretrade.domain.errors import LookaheadError, ModelError
-from pretrade.features import Features
+from pretrade.features import CODE_HASH, Features
+from pretrade.models.intervals import later_rates, tail_intervals
 from pretrade.models.normaliser import Normaliser, Season
 from pretrade.models.score_map import ScoreMap
 from pretrade.models.scores import Scores
 from pretrade.models.stream import ScoreStream, causal_median
+
+if TYPE_CHECKING:
+    from pretrade.models.onnx_graph import Graph
 
 FIT_SHARE: Final = 0.7
 LONG_ROWS: Final = 300_000
@@ -84,6 +90,8 @@ class Anomaly(ABC):
         self._map: ScoreMap | None = None
         self._fitted: dict[str, Any] = {}
         self._id = ""
+        self.files: dict[str, str] = {}
+        """SHA-256 of each file that holds the model, once saved or loaded."""
 
     @abstractmethod
     def fit_core(self, z: NDArray[np.float64], seed: int) -> None:
@@ -100,6 +108,10 @@ class Anomaly(ABC):
     @abstractmethod
     def core_from_dict(self, facts: dict[str, Any]) -> None:
         """Take over what was learned."""
+
+    def graph(self) -> Graph | None:
+        """What :meth:`parts` computes, as an ONNX graph; ``None`` where there is none."""
+        return None
 
     def fit(self, features: Features, *, seed: int = 0, calibrate_on: Features | None = None) -> Self:
         """Learn calm rows and set the thresholds on calm rows the model did not learn.
@@ -132,16 +144,23 @@ class Anomaly(ABC):
         cuts = np.flatnonzero(np.diff(ids)) + 1
         smooth = np.concatenate([causal_median(part, self.config.anomaly.smoothing_rows) for part in np.split(raw[order], cuts)])
         self._season = Season.fit(smooth, ts, ids)
-        self._map = ScoreMap.fit(self._season(smooth, ts, ids), ts, self.config.anomaly, ids)
+        level = self._season(smooth, ts, ids)
+        self._map = ScoreMap.fit(level, ts, self.config.anomaly, ids)
         self._fitted = {
             "rows": len(rows),
             "calibration_rows": len(held),
             "fit_from_ns": int(rows.ts_recv.min()),
             "fit_until_ns": int(max(rows.ts_recv.max(), held.ts_recv.max())),
-            "instruments": sorted({int(i) for i in rows.instrument_id}),
+            "calibrated_from_ns": int(held.ts_recv.min()),
+            "instruments": np.unique(rows.instrument_id).tolist(),
             "seed": seed,
+            "rows_sha256": _hash(rows),
+            "calibration_rows_sha256": _hash(held),
+            "feature_code": CODE_HASH,
+            "intervals": tail_intervals(level, ts, ids, self._map, self.config.anomaly, seed=seed),
+            "later": later_rates(level, ts, ids, self.config.anomaly),
         }
-        self._id = ""
+        self._id, self.files = "", {}
         return self
 
     @property
@@ -217,18 +236,23 @@ class Anomaly(ABC):
         save(self, folder)
 
     def card(self) -> dict[str, Any]:
-        """What it is, what it was fitted on, budgets and realised rates."""
+        """What it is, what it was fitted on, its budgets, how sure its thresholds are and what they let through on later calm rows."""
         a = self.config.anomaly
         return {
             "kind": self.kind,
+            "id": self.id,
             "fitted": self._fitted,
             "provisional": self.provisional,
             "budgets_per_instrument_day": {"elevated": a.budget_elevated, "high": a.budget_high},
             "thresholds": self.score_map.as_dict(),
+            "files": {"authoritative": "model.json", "sha256": self.files},
         }
 
     def restore(self, facts: dict[str, Any]) -> None:
-        """Take over what :meth:`as_dict` gave."""
+        """Take over what :meth:`as_dict` gave; budgets, cuts and evidence are those it was fitted with."""
+        settings = facts["settings"]
+        anomaly, evidence = AnomalyConfig(**settings["anomaly"]), EvidenceConfig(**settings["evidence"])
+        self.config = replace(self.config, anomaly=anomaly, evidence=evidence)
         self._normaliser = Normaliser.from_dict(facts["normaliser"])
         self._season = Season.from_dict(facts["season"])
         self._map = ScoreMap.from_dict(facts["score_map"])
@@ -243,5 +267,10 @@ class Anomaly(ABC):
             "season": self.season.as_dict(),
             "score_map": self.score_map.as_dict(),
             "fitted": self._fitted,
+            "settings": {"anomaly": asdict(self.config.anomaly), "evidence": asdict(self.config.evidence)},
             "core": self.core_as_dict(),
         }
+
+
+def _hash(features: Features) -> str:
+    return hashlib.sha256(features.rows.tobytes()).hexdigest()

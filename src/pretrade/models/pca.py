@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pretrade._native import models as _native
 from pretrade.domain.config import Config
 from pretrade.models.anomaly import Anomaly
+from pretrade.models.onnx_graph import Graph, pca_graph
 
 VARIANCE: Final = 0.90
 _LEAST: Final = 0.25
@@ -54,6 +55,10 @@ class PcaAnomaly(Anomaly):
     def parts(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
         """Squared residuals in units of their calm 99 % quantile."""
         return (self._residual(z) / self._quantile) ** 2
+
+    def graph(self) -> Graph:
+        """What :meth:`parts` computes, as an ONNX graph."""
+        return pca_graph(self._mean, self._basis, self._quantile)
 
     def core_as_dict(self) -> dict[str, Any]:
         """Mean, basis, quantiles."""

@@ -15,6 +15,7 @@ from pretrade.domain.errors import ModelError
 ROWS_PER_DAY: Final = 234_000
 """10 Hz x 6.5 h: one instrument-day."""
 CRITICAL_BUDGET: Final = 0.001
+ENOUGH_ROWS: Final = 200
 _ENOUGH_DAYS: Final = 3.5
 _FEW: Final = 10
 _LEVELS: Final = (0.999, 0.995, 0.99, 0.98)
@@ -37,6 +38,13 @@ class Tail:
         if abs(self.xi) < 1e-6:
             return float(self.threshold + self.sigma * np.log(ratio))
         return float(self.threshold + self.sigma / self.xi * (ratio**self.xi - 1.0))
+
+    def rate_over(self, level: float) -> float:
+        """Clusters per instrument-day that exceed ``level``, not below the threshold."""
+        units = (level - self.threshold) / self.sigma
+        if abs(self.xi) < 1e-6:
+            return float(self.rate * np.exp(-units))
+        return float(self.rate * max(1.0 + self.xi * units, 0.0) ** (-1.0 / self.xi))
 
 
 def fit_tail(raw: NDArray[np.float64], ts_recv: NDArray[np.int64], gap_s: float, instrument_id: NDArray[np.uint32] | None = None) -> Tail:
@@ -61,16 +69,20 @@ def fit_tail(raw: NDArray[np.float64], ts_recv: NDArray[np.int64], gap_s: float,
         return Tail(threshold, 0.0, 0.1, 1.0 / max(days, 1e-9), 0)
     if n < _FEW:
         excess = np.sort(raw[raw > threshold] - threshold)
+    return Tail(threshold, *fit_excesses(excess, n), n / days, n)
+
+
+def fit_excesses(excess: NDArray[np.float64], clusters: int | None = None) -> tuple[float, float]:
+    """Shape and scale of sorted excesses; of fewer than 50 clusters the scale alone."""
+    n = len(excess) if clusters is None else clusters
     mean = max(float(excess.mean()), 1e-6)
-    xi, sigma = 0.0, mean
     if n >= 50:
         weighted = float((excess * (1 - (np.arange(1, n + 1) - 0.35) / n)).mean())
         gap = mean - 2 * weighted
-        if gap > 0:
-            estimate = 2 - mean / gap
-            if -0.5 <= estimate < 0.0:
-                xi, sigma = estimate, 2 * mean * weighted / gap
-    return Tail(threshold, xi, sigma, n / days, n)
+        estimate = 2 - mean / gap if gap > 0 else 0.0
+        if -0.5 <= estimate < 0.0:
+            return estimate, 2 * mean * weighted / gap
+    return 0.0, mean
 
 
 def cluster_starts(ts_recv: NDArray[np.int64], gap_s: float, instrument_id: NDArray[np.uint32] | None = None) -> NDArray[np.intp]:
@@ -131,8 +143,8 @@ class ScoreMap:
         finite = np.isfinite(raw)
         raw, ts_recv = raw[finite], ts_recv[finite]
         ids = None if instrument_id is None else instrument_id[finite]
-        if len(raw) < 200:
-            raise ModelError(f"{len(raw)} scored calm rows are too few to calibrate on; at least 200 are needed")
+        if len(raw) < ENOUGH_ROWS:
+            raise ModelError(f"{len(raw)} scored calm rows are too few to calibrate on; at least {ENOUGH_ROWS} are needed")
         tail = fit_tail(raw, ts_recv, config.event_gap_s, ids)
         wanted = [float(raw.min()), float(np.median(raw)), *(tail.level(b) for b in (config.budget_elevated, config.budget_high, CRITICAL_BUDGET))]
         knots = [wanted[0]]

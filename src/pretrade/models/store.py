@@ -13,9 +13,12 @@ import numpy as np
 
 from pretrade.domain.errors import ModelError
 from pretrade.features import VECTOR
+from pretrade.models import onnx_graph
 from pretrade.models.anomaly import Anomaly
 
-FORMAT: Final = 2
+FORMAT: Final = 3
+PARAMETERS: Final = "model.json"
+GRAPH: Final = "model.onnx"
 CHECK_ROWS: Final = 1_000
 _TOLERANCE: Final = 1e-6
 
@@ -26,7 +29,11 @@ def content_id(model: Anomaly) -> str:
 
 
 def save(model: Anomaly, folder: Path) -> None:
-    """Write ``model.json`` (parameters), ``card.json``, ``check.npz`` (1,000 rows and their raw values) and ``manifest.json`` with hashes.
+    """Write a model as plain files.
+
+    ``model.json`` holds the parameters and is what scores; ``model.onnx`` holds the same core for other programs, where the model has
+    one and onnx is installed; ``check.npz`` 1,000 rows and their raw values; ``card.json`` what a reader must know, with the hashes of
+    both; ``manifest.json`` the hashes of all.
 
     Raises
     ------
@@ -36,10 +43,15 @@ def save(model: Anomaly, folder: Path) -> None:
     z = np.random.default_rng(0).normal(size=(CHECK_ROWS, len(VECTOR))) * 2.0
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "model.json").write_text(json.dumps(model.as_dict(), sort_keys=True))
+        (folder / PARAMETERS).write_text(json.dumps(model.as_dict(), sort_keys=True))
+        (folder / GRAPH).unlink(missing_ok=True)
+        graph = model.graph()
+        if graph is not None and onnx_graph.is_available():
+            (folder / GRAPH).write_bytes(graph.as_bytes(len(VECTOR)))
+        model.files = {name: _hash(folder / name) for name in (PARAMETERS, GRAPH) if (folder / name).exists()}
         (folder / "card.json").write_text(json.dumps(model.card(), indent=1, sort_keys=True))
         np.savez(folder / "check.npz", z=z, raw=model.parts(z).mean(axis=1))
-        files = {name: _hash(folder / name) for name in ("model.json", "card.json", "check.npz")}
+        files = model.files | {name: _hash(folder / name) for name in ("card.json", "check.npz")}
         manifest = {"format": FORMAT, "id": model.id, "kind": model.kind, "files": files}
         (folder / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True))
     except OSError as e:
@@ -52,7 +64,8 @@ def load_as(folder: Path, kinds: Mapping[str, type[Anomaly]]) -> Anomaly:
     Raises
     ------
     ModelError
-        If a file is missing, changed or of another format, or the check rows score otherwise.
+        If a file is missing, changed or of another format, the check rows score otherwise, or the ONNX graph (compared where onnx is
+        installed) holds other weights.
     """
     try:
         manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
@@ -61,7 +74,7 @@ def load_as(folder: Path, kinds: Mapping[str, type[Anomaly]]) -> Anomaly:
         for name, digest in manifest["files"].items():
             if _hash(folder / name) != digest:
                 raise ModelError(f"model file {folder / name} was changed after it was saved")
-        facts = json.loads((folder / "model.json").read_text())
+        facts = json.loads((folder / PARAMETERS).read_text())
         kind = kinds.get(facts["kind"])
         if kind is None:
             raise ModelError(f"model {folder} is of kind {facts['kind']!r}; known are {', '.join(kinds)}")
@@ -75,6 +88,10 @@ def load_as(folder: Path, kinds: Mapping[str, type[Anomaly]]) -> Anomaly:
     worst = float(np.max(np.abs(again - raw) / np.maximum(np.abs(raw), 1e-9)))
     if not worst <= _TOLERANCE:
         raise ModelError(f"model {folder} scores its check rows off by {worst:.3g} relative; the bound is {_TOLERANCE:g}")
+    model.files = {name: digest for name, digest in manifest["files"].items() if name in (PARAMETERS, GRAPH)}
+    graph = model.graph()
+    if GRAPH in model.files and graph is not None and onnx_graph.is_available():
+        onnx_graph.check_weights((folder / GRAPH).read_bytes(), graph, str(folder / GRAPH))
     return model
 
 

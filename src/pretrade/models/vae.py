@@ -13,6 +13,7 @@ from pretrade.domain.config import Config
 from pretrade.domain.errors import MissingExtraError
 from pretrade.features import VECTOR
 from pretrade.models.anomaly import Anomaly
+from pretrade.models.onnx_graph import Graph, vae_graph
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,9 +71,7 @@ class VaeAnomaly(Anomaly):
     def scorer(self) -> _native.Mlp:
         """The native scorer; it adds in one fixed order, so that a row gives the same bits alone and in a batch."""
         if self._native is None:
-            kept = [64, 32, LATENT, 32, 64, INPUT]
-            layers = [(w.reshape(-1), b, w.shape[0], k, i not in (2, 5)) for i, ((w, b), k) in enumerate(zip(self._layers, kept, strict=True))]
-            self._native = _native.Mlp(layers)
+            self._native = network_of(self._layers)
         return self._native
 
     def parts(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -84,6 +83,10 @@ class VaeAnomaly(Anomaly):
         """Weights ``(in, out)`` and biases in order; the third layer's output is mean and log variance of the latent."""
         return self._layers
 
+    def graph(self) -> Graph:
+        """What :meth:`parts` computes, as an ONNX graph; the log variance of the latent, which scoring ignores, is left out."""
+        return vae_graph(self._layers, LATENT, self._quantile)
+
     def core_as_dict(self) -> dict[str, Any]:
         """Layers and quantiles."""
         return {"layers": [[w.tolist(), b.tolist()] for w, b in self._layers], "quantile": self._quantile.tolist()}
@@ -93,6 +96,12 @@ class VaeAnomaly(Anomaly):
         self._native = None
         self._layers = [(np.array(w, np.float32), np.array(b, np.float32)) for w, b in facts["layers"]]
         self._quantile = np.array(facts["quantile"])
+
+
+def network_of(layers: list[Layer]) -> _native.Mlp:
+    """The native scorer of trained layers; of the third only the mean of the latent is computed."""
+    kept = [LATENT if i == 2 else b for i, (_, b) in enumerate(SIZES)]
+    return _native.Mlp([(w.reshape(-1), b, w.shape[0], k, i not in (2, 5)) for i, ((w, b), k) in enumerate(zip(layers, kept, strict=True))])
 
 
 def train(rows: NDArray[np.float32], held: NDArray[np.float32], seed: int) -> list[Layer]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from pretrade import __version__, models
 from pretrade.domain.config import Config
-from pretrade.features import Features
+from pretrade.features import CODE_HASH, Features
 from pretrade.simulation.market import CALM_SEED, CALM_START_NS, MarketParameters, calm
 
 CALM_HOURS: Final = 32.0
@@ -33,6 +33,7 @@ def model_folders(config: Config, run_path: Path, kinds: Sequence[str], hours: f
         f"{hours:g}",
         str(CALM_SEED),
         __version__,
+        CODE_HASH,
         MarketParameters().as_json(),
         _first_rows(config),
         _sources(),
