@@ -73,6 +73,19 @@ def _when(changes: list[calibration.TierChange], tier: Tier) -> tuple[str, str]:
     return f"{(begin - HALVES) / 1e9:+.1f} s / {(begin - TROUGH) / 1e9:+.1f} s", ends
 
 
+def plainly(lines: list[str]) -> list[str]:
+    """What each model saw and missed at the stated budget, from the lines of the table."""
+    out = []
+    for line in lines:
+        kind, factor, elevated, _, high, _, score, *_ = (cell.strip() for cell in line.strip("| ").split("|"))
+        if factor == "1":
+            tiers = (("ELEVATED", elevated), ("HIGH", high))
+            told = [f"never {tier}" if when == "never" else f"{tier} at {when.split(' / ')[1]} from the trough" for tier, when in tiers]
+            missed = "missed it" if elevated == "never" else "did not see it as HIGH" if high == "never" else "saw it"
+            out.append(f"* `{kind}` {missed}: {', '.join(told)}; highest score {score}.")
+    return out
+
+
 def _page(config: Config, events: int, rows: Features, train: Features, rest: Features, lines: list[str]) -> str:
     ratio = np.fmin(rest.column("depth_ratio_bid"), rest.column("depth_ratio_ask"))
     inside = (rest.ts_recv >= WINDOW[0]) & (rest.ts_recv <= WINDOW[1])
@@ -98,7 +111,12 @@ def _page(config: Config, events: int, rows: Features, train: Features, rest: Fe
             "",
             f"Depth of the thinner side falls to {np.nanmin(ratio[inside]):.2f} of its five-minute baseline in the window. HIGH needs a thin side",
             "that is also the one-sided one (imbalance at most .35), or both sides thin, for half a second; where the column counts no such row",
-            "the score stays below .20 whatever the model says. Where a model says *never*, it missed the event at that budget.",
+            "the score stays below .20 whatever the model says. Makers pull both sides before a scheduled release and come back within minutes,",
+            "which is an event, not a one-sided failure of liquidity. At the stated budget:",
+            "",
+            *plainly(lines),
+            "",
+            "One training seed of the VAE, one release of one day: this ranks nothing, it shows what happened.",
             "",
             f"The 21:00 to 22:00 maintenance break is market state: {int(pause.sum())} rows exist in it, so it is neither scored nor alarmed.",
             "",
