@@ -46,7 +46,7 @@ fn main() -> std::io::Result<()> {
 }
 
 /// Lines of captures, by the place of their format.
-const CAPTURES: [(u8, &str); 2] = [
+const CAPTURES: [(u8, &str); 8] = [
     (
         0,
         concat!(
@@ -73,6 +73,68 @@ const CAPTURES: [(u8, &str); 2] = [
             r#"1700000000000 {"stream":"btcusdt@markPrice@1s","data":{"e":"markPriceUpdate","E":1700000000000,"s":"BTCUSDT","p":"1.5","P":"1","i":"1.4","r":"0.0001","T":1}}"#,
             "
 ",
+        ),
+    ),
+    (
+        1,
+        concat!(
+            r#"1700000000501 order_created {"price":"1.50","amount":"5","datetime":"1700000000","id":3,"order_type":1}"#,
+            "\n",
+            r#"1700000000502 order_book {"bids":[["1.4","2"]],"asks":[["1.5","5"]]}"#,
+            "\n",
+            r#"1700000000504 trade {"price":1.5,"amount":1.0,"id":9}"#,
+            "\n",
+        ),
+    ),
+    (
+        2,
+        concat!(
+            r#"1700000000.5: {"table":"orderBookL2","action":"partial","data":[{"symbol":"BTCUSDT","id":1,"side":"Buy","size":5,"price":1.5}]}"#,
+            "\n",
+            r#"1700000000.6: {"table":"orderBookL2","action":"update","data":[{"symbol":"BTCUSDT","id":1,"side":"Buy","size":6}]}"#,
+            "\n",
+            r#"1700000000.7: {"table":"quote","action":"insert","data":[{"timestamp":"2023-11-14T22:13:21Z","symbol":"BTCUSDT","bidSize":1,"bidPrice":1,"askPrice":2,"askSize":2}]}"#,
+            "\n",
+        ),
+    ),
+    (
+        2,
+        concat!(
+            r#"1700000000.5: {"type":"snapshot","product_id":"BTCUSDT","bids":[["1.5","5"]],"asks":[["2","7"]]}"#,
+            "\n",
+            r#"1700000000.6: {"type":"l2update","product_id":"BTCUSDT","changes":[["buy","1.5","0"]],"time":"2023-11-14T22:13:21Z"}"#,
+            "\n",
+            r#"1700000000.7: {"type":"match","trade_id":9,"side":"sell","size":"1","price":"2","product_id":"BTCUSDT","time":"2023-11-14T22:13:21Z"}"#,
+            "\n",
+        ),
+    ),
+    (
+        2,
+        concat!(
+            r#"1700000000.5: [7,{"as":[["2.0","1.0","1700000000.1"]],"bs":[["1.0","1.0","1700000000.1"]]},"book-10","BTCUSDT"]"#,
+            "\n",
+            r#"1700000000.6: [7,{"a":[["2.0","1.0","1700000000.1","r"]]},{"b":[["1.0","0","1700000000.1"]],"c":"1"},"book-10","BTCUSDT"]"#,
+            "\n",
+            r#"1700000000.7: [7,[["1.50","2","1700000000.5","s","m",""]],"trade","BTCUSDT"]"#,
+            "\n",
+        ),
+    ),
+    (
+        2,
+        concat!(
+            r#"1700000000.5: {"feed":"book_snapshot","product_id":"BTCUSDT","timestamp":1700000000000,"seq":5,"bids":[{"price":1.5,"qty":5}],"asks":[]}"#,
+            "\n",
+            r#"1700000000.6: {"feed":"book","product_id":"BTCUSDT","side":"sell","seq":6,"price":2,"qty":7,"timestamp":1700000000000}"#,
+            "\n",
+        ),
+    ),
+    (
+        3,
+        concat!(
+            r#"{"topic":"t","type":"snapshot","ts":1700000000000,"data":{"s":"BTCUSDT","b":[["1.5","5"]],"a":[],"u":5,"seq":1},"cts":1700000000000}"#,
+            "\n",
+            r#"{"topic":"t","type":"delta","ts":1700000000000,"data":{"s":"BTCUSDT","b":[],"a":[["2","1"]],"u":6,"seq":1},"cts":1700000000000}"#,
+            "\n",
         ),
     ),
 ];

@@ -14,7 +14,7 @@ fuzz_target!(|bytes: &[u8]| {
     let path = Path::new("fuzz");
     let Ok(reader) = source::unpack(path, Cursor::new(rest.to_vec())) else { return };
     let btc = TableInstrument { instrument_id: 3, quantity_exponent: -8, allow_negative_price: false };
-    let known = ["BINF", "BINS"].map(|venue| ((venue.to_owned(), "BTCUSDT".to_owned()), btc));
+    let known = ["BINF", "BINS", "BSTP", "BMEX", "CBSE", "KRKN", "KRKF", "BYBT"].map(|venue| ((venue.to_owned(), "BTCUSDT".to_owned()), btc));
     let mut decoder = CaptureDecoder::from_readers(reads(Instruments::new(known, true)), vec![(path.to_path_buf(), reader)]);
     let mut events = Vec::new();
     while let Ok(true) = decoder.next_batch(&mut events) {

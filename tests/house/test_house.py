@@ -20,7 +20,8 @@ _LISTED = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, tex
 TRACKED = [ROOT / line for line in _LISTED if (ROOT / line).is_file()]
 SOURCES = [p for p in TRACKED if p.suffix in (".py", ".rs", ".pyi")]
 NATIVE_ROOMS = {"domain", "bus", "store", "audit", "feeds", "features", "models", "limits", "gateway", "simulation"}
-WRONG_NAMES = re.compile(r"\b(qty|px|ccy|clordid|ticker|local_ts|exch_ts|midprice)\b")
+# A word in quotes or backticks is a venue's own, read off its wire.
+WRONG_NAMES = re.compile(r"(?<![\"`])\b(qty|px|ccy|clordid|ticker|local_ts|exch_ts|midprice)\b(?![\"`])")
 HEAVY = ("jax", "pandas", "sklearn", "lightgbm", "polars", "pyarrow", "scipy")
 
 

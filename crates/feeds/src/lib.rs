@@ -14,6 +14,7 @@ pub mod lobster;
 pub mod merge;
 pub mod source;
 pub mod table;
+mod zip;
 
 pub use crate::capture::CaptureDecoder;
 pub use crate::dbn::DbnDecoder;

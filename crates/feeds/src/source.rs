@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A recording as a byte stream: plain, gzip, zstd or xz, told by its first bytes.
+//! A recording as a byte stream: plain, gzip, zstd, xz or the one file of a zip archive, told by its first bytes.
 use crate::error::FeedError;
+use crate::zip;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -39,6 +40,7 @@ pub fn unpack(path: &Path, bytes: impl Read + Send + 'static) -> Result<Source, 
             zstd.window_log_max(ZSTD_WINDOW_LOG).map_err(|e| refuse(format!("zstd window: {e}")))?;
             Box::new(zstd)
         }
+        [b'P', b'K', 3, 4, ..] => Box::new(zip::Entry::open(reader).map_err(|e| refuse(format!("is no zip archive of one file: {e}")))?),
         [0xFD, b'7', b'z', b'X', b'Z', 0, ..] => Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(reader)),
         _ => return Ok(Box::new(reader)),
     };

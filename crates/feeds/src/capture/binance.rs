@@ -4,7 +4,7 @@
 //! Rules of the book (Binance API documents, "How to manage a local order book correctly"): changes are kept until a snapshot
 //! comes; the first one taken holds the snapshot's update (perpetual: `U <= id <= u`; spot: `U <= id + 1 <= u`); from then on
 //! each follows the one before (perpetual: `pu` is its `u`; spot: `U` is its `u + 1`), else messages are missing.
-use super::number::{Number, digits, level, ms};
+use super::number::{Number, level, ms};
 use super::sync::{Diff, Rules, Sync};
 use super::{Instruments, Sink, Trouble, Venue};
 use crate::table::TableInstrument;
@@ -238,19 +238,14 @@ impl Binance {
 }
 
 /// Levels of both sides.
-fn both(bids: &[[Number<'_>; 2]], asks: &[[Number<'_>; 2]], instrument: &TableInstrument) -> Result<Vec<(Side, i64, i64)>, String> {
+pub(super) fn both(bids: &[[Number<'_>; 2]], asks: &[[Number<'_>; 2]], instrument: &TableInstrument) -> Result<Vec<(Side, i64, i64)>, String> {
     let side = |side: Side| move |row: &[Number<'_>; 2]| level(*row, instrument).map(|(price, size)| (side, price, size));
     bids.iter().map(side(Side::Bid)).chain(asks.iter().map(side(Side::Ask))).collect()
 }
 
 impl Venue for Binance {
     fn split<'a>(&self, line: &'a str) -> Result<Option<(i64, &'a str)>, String> {
-        if line.is_empty() {
-            return Ok(None);
-        }
-        let (stamp, message) = line.split_once(' ').ok_or("the line has no stamp before its message")?;
-        let ts = digits(stamp).ok_or_else(|| format!("receive stamp is {stamp:?}; it must have 10, 13, 16 or 19 digits"))?;
-        Ok(Some((ts, message)))
+        super::stamped(line)
     }
 
     fn say(&mut self, message: &str, sink: &mut Sink<'_>) -> Result<(), Trouble> {

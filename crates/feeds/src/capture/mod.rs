@@ -3,10 +3,19 @@
 //!
 //! What a line means is a [`Venue`]'s; what all captures share is here: the order of lines, the clocks and the faults.
 pub mod binance;
+pub mod bitmex;
+pub mod bitstamp;
+pub mod bybit;
+pub mod coinbase;
+pub mod cryptofeed;
+pub mod kraken;
+pub mod kraken_futures;
 mod number;
+mod places;
 mod sync;
 
 use crate::error::{FaultKind, FaultLog, FeedError};
+use crate::levels::{BookRow, LevelDiff};
 use crate::lines::Lines;
 use crate::source::{self, Source};
 use crate::table::TableInstrument;
@@ -58,6 +67,19 @@ impl Instruments {
         out
     }
 
+    /// The only instrument of a venue, for captures that do not say what they are about.
+    ///
+    /// # Errors
+    /// In words, if the configuration has none of the venue or several.
+    pub fn the_one(&self, venue: &str) -> Result<TableInstrument, String> {
+        let mut of_venue = self.known.get(venue).into_iter().flatten();
+        match (of_venue.next(), of_venue.next()) {
+            (Some((_, instrument)), None) => Ok(*instrument),
+            (None, _) => Err(format!("is of venue {venue}, of which the configuration has no instrument; add an [[instrument]] for it")),
+            _ => Err(format!("does not say which instrument of venue {venue} it is about; name one")),
+        }
+    }
+
     /// The instrument, or `None` where it is not wanted.
     ///
     /// # Errors
@@ -77,7 +99,22 @@ impl Instruments {
 pub type Reads = fn(Instruments) -> Box<dyn Venue>;
 
 /// Formats of captures, and who reads each.
-pub const FORMATS: [(&str, Reads); 1] = [("binance", |instruments| Box::new(binance::Binance::new(instruments)))];
+pub const FORMATS: [(&str, Reads); 4] = [
+    ("binance", |instruments| Box::new(binance::Binance::new(instruments))),
+    ("bitstamp", |instruments| Box::new(bitstamp::Bitstamp::new(&instruments))),
+    ("cryptofeed", |instruments| Box::new(cryptofeed::Cryptofeed::new(instruments))),
+    ("bybit", |instruments| Box::new(bybit::Bybit::new(instruments))),
+];
+
+/// A receive stamp of whole digits, a blank and the message.
+fn stamped(line: &str) -> Result<Option<(i64, &str)>, String> {
+    if line.is_empty() {
+        return Ok(None);
+    }
+    let (stamp, message) = line.split_once(' ').ok_or("the line has no stamp before its message")?;
+    let ts = number::digits(stamp).ok_or_else(|| format!("receive stamp is {stamp:?}; it must have 10, 13, 16 or 19 digits"))?;
+    Ok(Some((ts, message)))
+}
 
 /// Where a venue's lines become events.
 pub struct Sink<'a> {
@@ -120,6 +157,16 @@ impl Sink<'_> {
             let flags = stamp.flags | EventFlags::INFORMATIVE;
             self.out.push(Event { kind: EventKind::Level as u8, side: side as u8, price, size, flags, ..*stamp });
         }
+    }
+
+    /// Appends what changed in a book that each message restates, and ends the event.
+    pub fn levels(&mut self, diff: &mut LevelDiff, stamp: &Event, row: &BookRow) {
+        let from = self.out.len();
+        diff.update(stamp, row, EventFlags::DERIVED, self.out);
+        if self.out.len() == from {
+            self.out.push(diff.restated(stamp));
+        }
+        self.end();
     }
 
     /// Events of this line so far end one venue event.

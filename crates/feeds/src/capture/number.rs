@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Numbers of a JSON message as they stand in the text, exact.
+use crate::table::clock::utc;
 use crate::table::{TableInstrument, decimal};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -8,6 +9,8 @@ use serde_json::value::RawValue;
 const LARGEST_PRICE: i64 = 1_000_000_000_000_000_000;
 const LARGEST_SIZE: i64 = 1_000_000_000_000_000_000;
 const MS: i64 = 1_000_000;
+/// One part in so many of a step is noise.
+const NOISE: i128 = 100;
 
 /// A number, quoted or not, as it stands in the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +23,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Number<'a> {
     }
 }
 
-/// The number in steps of `10^-digits`; `None` where it is no number or no whole number of steps.
+/// The number in steps of `10^-digits`; `None` where it is no number or no whole number of steps. What a venue's own doubles leave
+/// behind (`235.91999999999999`) is no part of a step.
 pub(super) fn fixed(text: &str, digits: i32) -> Option<i64> {
     let (mantissa, exponent) = decimal(text)?;
     let shift = exponent.checked_add(digits)?;
@@ -28,11 +32,21 @@ pub(super) fn fixed(text: &str, digits: i32) -> Option<i64> {
         return Some(0);
     }
     let power = 10_i128.checked_pow(shift.unsigned_abs())?;
-    let value = if shift >= 0 { mantissa.checked_mul(power)? } else { (mantissa % power == 0).then_some(mantissa / power)? };
-    i64::try_from(value).ok()
+    if shift >= 0 {
+        return i64::try_from(mantissa.checked_mul(power)?).ok();
+    }
+    let value = (mantissa + mantissa.signum() * (power / 2)) / power;
+    let rest = (mantissa - value * power).checked_abs()?.checked_mul(NOISE)?;
+    (rest <= power).then(|| i64::try_from(value).ok()).flatten()
 }
 
 impl Number<'_> {
+    /// True where a price is too large for any of ours: an order so far away that it belongs to no book.
+    pub fn is_beyond(self) -> bool {
+        let whole = self.0.split('.').next().unwrap_or_default();
+        whole.len() >= 10 && decimal(self.0).is_some_and(|(_, exponent)| exponent <= 0) && whole.bytes().all(|b| b.is_ascii_digit())
+    }
+
     /// A price in 1e-9.
     pub fn price(self, instrument: &TableInstrument) -> Result<i64, String> {
         let lowest = if instrument.allow_negative_price { -LARGEST_PRICE } else { 1 };
@@ -58,6 +72,13 @@ impl Number<'_> {
 /// Price and size of one level.
 pub(super) fn level(row: [Number<'_>; 2], instrument: &TableInstrument) -> Result<(i64, i64), String> {
     Ok((row[0].price(instrument)?, row[1].size(instrument)?))
+}
+
+/// A stamp such as `2021-04-17T16:43:37.075687Z`.
+pub(super) fn iso(text: &str) -> Result<i64, String> {
+    utc(text)
+        .filter(|ts| *ts > 0)
+        .ok_or_else(|| format!("time is {text:?}; it must be a date and time of day in UTC, such as 2021-04-17T16:43:37.07Z"))
 }
 
 /// Milliseconds since 1970 in ns.
@@ -89,6 +110,9 @@ mod tests {
         assert_eq!(Number("1e-8").price(&BTC), Ok(10));
         assert_eq!(Number("3.8680").size(&BTC), Ok(3_868));
         assert_eq!(Number("0.000").size(&BTC), Ok(0));
+        assert_eq!(Number("235.91999999999999").price(&BTC), Ok(235_920_000_000), "noise of the venue's doubles");
+        assert_eq!(Number("1.7880000000000001").size(&BTC), Ok(1_788));
+        assert!(Number("0.0000016425").price(&BTC).is_err(), "half a step is none");
         for bad in ["", "nan", "-1", "0", "1e-10", "1e99", "1.2.3", "null", "[]", "99999999999999999999"] {
             assert!(Number(bad).price(&BTC).is_err(), "{bad}");
         }

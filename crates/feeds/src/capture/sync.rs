@@ -111,6 +111,14 @@ impl Sync {
         }
     }
 
+    /// Takes a snapshot of the stream itself: it starts the book anew, and what waited is older.
+    pub fn restart(&mut self, stamp: &Event, update: u64, levels: Vec<(Side, i64, i64)>, sink: &mut Sink<'_>) {
+        self.waiting.clear();
+        self.book = Book::Waiting;
+        self.snapshot(stamp, update, levels, sink);
+        self.book = Book::Live(update);
+    }
+
     /// Takes a snapshot at `update` and the changes that were received before it but are newer.
     pub fn snapshot(&mut self, stamp: &Event, update: u64, levels: Vec<(Side, i64, i64)>, sink: &mut Sink<'_>) {
         if let Book::Live(last) = self.book

@@ -131,6 +131,11 @@ fn iso(text: &str) -> Option<(i64, Option<i64>)> {
     Some((day + time_of_day(clock)?, offset))
 }
 
+/// A stamp of date and time that says it is UTC, in ns since 1970.
+pub(crate) fn utc(text: &str) -> Option<i64> {
+    iso(text).and_then(|(wall, offset)| wall.checked_sub(offset?))
+}
+
 /// `HH:MM[:SS[.fraction]]` in ns.
 fn time_of_day(text: &str) -> Option<i64> {
     let mut parts = text.split(':');
