@@ -17,7 +17,7 @@ import pytest
 from pretrade import audit, calibration, features, gateway, models, simulation
 from pretrade.bus.tcp import RecordListener, RecordSocket
 from pretrade.domain import DECISION_DTYPE, EVENT_DTYPE, ORDER_DTYPE, Config, EventFlag, EventKind, VenueKind, Verdict
-from pretrade.limits import LimitsTable, QuotesTable, RunDirectory
+from pretrade.limits import LimitsTable, QuotesTable, RunDirectory, clock_domain
 from pretrade.sidecar.serve import prepare
 
 _FIELDS = ("client_order_id", "verdict", "reason", "measured", "limit", "unit", "limit_version", "tier", "stage", "control", "trip_id")
@@ -25,7 +25,7 @@ _FIELDS = ("client_order_id", "verdict", "reason", "measured", "limit", "unit", 
 
 @pytest.fixture
 def run(tmp_path: Path, config: Config) -> RunDirectory:
-    directory = RunDirectory(tmp_path / "run")
+    directory = RunDirectory(tmp_path / "run", domain=clock_domain(1))
     prepare(directory, config, (config.instrument("ES"),))
     return directory
 
@@ -67,6 +67,9 @@ def test_a_gateway_process_decides_as_the_gate_in_process(run: RunDirectory, ven
     try:
         session = venue.accept(60)
         assert session is not None
+        flat = np.zeros(1, EVENT_DTYPE)
+        flat["kind"], flat["instrument_id"], flat["aux"], flat["flags"] = EventKind.OWN_ORDER, 1, 1, VenueKind.POSITION << 8 | EventFlag.LAST
+        session.send(flat)
         client = RecordSocket.connect(_announced(run, process), DECISION_DTYPE)
         table, quotes = LimitsTable.open(run, writable=True), QuotesTable.open(run, writable=True)
         assert limits.quotes is not None
@@ -100,3 +103,13 @@ def test_a_gateway_process_decides_as_the_gate_in_process(run: RunDirectory, ven
         assert got[name].tolist() == expected[name].tolist(), name
     verified = audit.verify(run.gate_journal(0))
     assert verified.ok, verified.problems
+
+
+def test_a_live_run_is_not_decided_at_the_time_an_order_claims(tmp_path: Path, config: Config) -> None:
+    live = RunDirectory(tmp_path / "live")
+    prepare(live, config, (config.instrument("ES"),))
+    command = [sys.executable, "-m", "pretrade", "gateway", f"--run={live.path}", "--clock=records"]
+    refused = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert refused.returncode != 0
+    assert "carries the machine's clock" in refused.stderr
+    assert not (live.path / "gateway.json").exists()

@@ -53,6 +53,10 @@ class RecordSocket:
         except OSError as e:
             raise JournalError(f"no connection to {LOOPBACK}:{port} within {timeout_s:g} s: {e}") from e
 
+    def fileno(self) -> int:
+        """Descriptor for a selector."""
+        return self._socket.fileno()
+
     def send(self, records: NDArray[Any]) -> None:
         """Send records whole; blocks while the peer is slow.
 
@@ -82,7 +86,7 @@ class RecordSocket:
         if self._selector.select(wait_s):
             with contextlib.suppress(BlockingIOError):
                 while True:
-                    got = self._socket.recv(_CHUNK)
+                    got = self._recv()
                     parts.append(got)
                     if not got:
                         self.is_closed = True
@@ -95,6 +99,13 @@ class RecordSocket:
         if self.is_closed and self._rest:
             raise JournalError(f"a record stream ended {len(self._rest)} bytes into a record of {self._dtype.itemsize}")
         return np.frombuffer(raw[:whole], self._dtype)
+
+    def _recv(self) -> bytes:
+        try:
+            return self._socket.recv(_CHUNK)
+        except ConnectionError:
+            # Reset by a peer that died: the stream is at its end.
+            return b""
 
     def close(self) -> None:
         """Close both ways."""
@@ -110,6 +121,10 @@ class RecordListener:
         self._server = socket.create_server((LOOPBACK, port))
         self._dtype = receives
         self.port: int = self._server.getsockname()[1]
+
+    def fileno(self) -> int:
+        """Descriptor for a selector."""
+        return self._server.fileno()
 
     def accept(self, timeout_s: float) -> RecordSocket | None:
         """Next connection, ``None`` when none came in time."""

@@ -43,7 +43,7 @@ def gateway(
     run: Run,
     gateway_id: Annotated[int, typer.Option("--gateway-id", help="Row of the controls table it claims.")] = 0,
     utc_offset_ns: Offset = 0,
-    clock: Annotated[str, typer.Option("--clock", help="wall, or records: time read from each order.")] = "wall",
+    clock: Annotated[str, typer.Option("--clock", help="wall, or records: time read from each order (simulated runs only).")] = "wall",
     venue: Annotated[Path | None, typer.Option("--venue", help="File a venue announced its ports in.")] = None,
     quotes: Annotated[Path | None, typer.Option("--quotes", help="Another quotes table than the run directory's.")] = None,
     clock_file: ClockFile = None,
@@ -73,9 +73,9 @@ def simulate_serve(
     from pretrade.simulation import live
     from pretrade.simulation.market import crash_market
 
-    load_config(config, static_limit)
+    accounts = [a.account_id for a in load_config(config, static_limit).accounts]
     market = crash_market(seller_rate=seller_rate, maker_caps=maker_caps, value_volatility=value_volatility)
-    live.serve_venue(run, seed, market, offset_ns=utc_offset_ns, clock_file=clock_file)
+    live.serve_venue(run, seed, market, accounts=accounts, offset_ns=utc_offset_ns, clock_file=clock_file)
 
 
 def deliver_alerts(run: Run, url: Annotated[str, typer.Option("--url", help="Webhook that takes alarms.")], config: ConfigFile = None) -> None:

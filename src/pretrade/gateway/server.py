@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import selectors
+import sys
+import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +15,10 @@ from numpy.typing import NDArray
 from pretrade.bus.tcp import RecordListener, RecordSocket
 from pretrade.domain import DECISION_DTYPE, EVENT_DTYPE, ORDER_DTYPE, EventKind, Verdict
 from pretrade.domain.clock import Clock, RecordClock
-from pretrade.domain.errors import JournalError
+from pretrade.domain.errors import GateError, JournalError
+
+LOOK_NS: Final = 100_000_000
+"""Longest time between two looks of the gate at its tables."""
 
 
 class DecidingGate(Protocol):
@@ -24,6 +30,15 @@ class DecidingGate(Protocol):
 
     def on_venue(self, messages: NDArray[np.void], now_mono: int, now_utc: int) -> int:
         """Venue answers change working quantities and positions."""
+        ...
+
+    def poll(self, now_mono: int, now_utc: int) -> None:
+        """Look at the tables between orders: trips latch, replaced tables are opened, the status is published."""
+        ...
+
+    @property
+    def is_poisoned(self) -> bool:
+        """A panic was caught: cancels pass, everything else is refused."""
         ...
 
 
@@ -38,6 +53,11 @@ class GatewayServer:
         Wall clock, or a :class:`RecordClock`, in which case each order is decided at its own ``ts_event``.
     venue
         Connection to the venue's order port; ``None`` keeps accepted orders here (shadow, replay).
+
+    Notes
+    -----
+    The gate looks at its tables whenever nothing arrives and at least every 100 ms, never between an order's arrival and its
+    answer. With a :class:`RecordClock` time stands still between orders, so there is nothing to look at.
     """
 
     def __init__(self, gate: DecidingGate, clock: Clock, venue: RecordSocket | None = None) -> None:
@@ -46,8 +66,14 @@ class GatewayServer:
         self._venue = venue
         self._listener = RecordListener(ORDER_DTYPE)
         self._clients: list[RecordSocket] = []
+        self._selector = selectors.DefaultSelector()
+        for source in (self._listener, venue):
+            if source is not None:
+                self._selector.register(source, selectors.EVENT_READ)
+        self._looked = 0
         self.port = self._listener.port
         self.decided = 0
+        self.problem: str | None = None
 
     def run(self, is_stopped: Callable[[], bool]) -> None:
         """Serve until told to stop; a client that leaves is forgotten."""
@@ -55,30 +81,58 @@ class GatewayServer:
             self.poll()
         self.close()
 
-    def poll(self, wait_s: float = 0.002) -> None:
+    def poll(self, wait_s: float = LOOK_NS / 1e9) -> None:
         """One round: new clients, the venue's answers, then orders: what the venue said before an order came is known to it."""
-        client = self._listener.accept(wait_s if not self._clients else 0.0)
-        if client is not None:
-            self._clients.append(client)
+        due_s = (self._looked + LOOK_NS - time.monotonic_ns()) / 1e9
+        ready = {key.fileobj for key, _ in self._selector.select(max(0.0, min(wait_s, due_s)))}
+        if self._listener in ready:
+            self._welcome(self._listener.accept(0.0))
         self._hear_venue()
         for client in list(self._clients):
-            self._serve(client, wait_s)
+            if client in ready:
+                self._serve(client)
+        if not ready or time.monotonic_ns() - self._looked >= LOOK_NS:
+            self._look()
+
+    def _welcome(self, client: RecordSocket | None) -> None:
+        if client is not None:
+            self._clients.append(client)
+            self._selector.register(client, selectors.EVENT_READ)
+
+    def _look(self) -> None:
+        self._looked = time.monotonic_ns()
+        if not isinstance(self._clock, RecordClock):
+            self._guard(lambda: self._gate.poll(self._clock.mono(), self._clock.utc()))
+
+    def _guard(self, act: Callable[[], object]) -> None:
+        """A gate that poisoned itself is still served: it passes cancels."""
+        try:
+            act()
+        except GateError as e:
+            if not self._gate.is_poisoned:
+                raise
+            if self.problem is None:
+                sys.stderr.write(f"{e}\n")
+            self.problem = str(e)
 
     def close(self) -> None:
         """Close all connections."""
-        for client in self._clients:
-            client.close()
+        for connection in (*self._clients, self._venue):
+            if connection is not None:
+                connection.close()
+        self._selector.close()
         self._listener.close()
 
-    def _serve(self, client: RecordSocket, wait_s: float) -> None:
+    def _serve(self, client: RecordSocket) -> None:
         try:
-            orders = client.receive(wait_s)
+            orders = client.receive()
             if len(orders):
                 self._hear_venue()
                 client.send(self.decide(orders))
         except JournalError:
             client.is_closed = True
         if client.is_closed:
+            self._selector.unregister(client)
             client.close()
             self._clients.remove(client)
 
@@ -108,10 +162,13 @@ class GatewayServer:
         return self._gate.decide(order, now, now)
 
     def _hear_venue(self) -> None:
-        if self._venue is None or self._venue.is_closed:
+        venue = self._venue
+        if venue is None or venue not in self._selector.get_map():
             return
-        messages = self._venue.receive()
+        messages = venue.receive()
         assert messages.dtype == EVENT_DTYPE
         own = messages[np.isin(messages["kind"], (EventKind.OWN_ORDER, EventKind.OWN_EXECUTION))]
         if len(own):
-            self._gate.on_venue(own, self._clock.mono(), self._clock.utc())
+            self._guard(lambda: self._gate.on_venue(own, self._clock.mono(), self._clock.utc()))
+        if venue.is_closed:
+            self._selector.unregister(venue)

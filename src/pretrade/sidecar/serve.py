@@ -12,15 +12,18 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
+import numpy as np
+
 from pretrade import calibration, gateway, models
 from pretrade.bus import Journal, JournalReader
 from pretrade.bus.tcp import RecordSocket
 from pretrade.calibration import AlertJournal
 from pretrade.domain import EVENT_DTYPE, Config, Instrument
 from pretrade.domain.clock import RecordClock, WallClock
-from pretrade.domain.errors import PretradeError
+from pretrade.domain.errors import GateError, PretradeError
 from pretrade.gateway.server import GatewayServer
-from pretrade.limits import Controls, LimitsTable, QuotesTable, RunDirectory
+from pretrade.limits import Controls, LimitsTable, QuotesTable, RunDirectory, is_simulated
+from pretrade.limits.layouts import dtype_of
 from pretrade.sidecar.capture import Capture
 from pretrade.sidecar.process import Sidecar, publish_static
 
@@ -152,21 +155,53 @@ def serve_gateway(
     offset_ns
         Added to wall UTC (paced simulation).
     clock
-        ``wall`` or ``records``: time read from each order.
+        ``wall``, or ``records``: time read from each order, for tables of a simulated run only.
     venue_path
-        File the venue announced its ports in; ``None`` keeps accepted orders here.
+        File the venue announced its ports in; it states the positions. ``None`` keeps accepted orders here: nothing is ever filled.
     quotes
         Another ``quotes`` table than the run directory's.
     clock_file
         File in which a paced simulation sets its clock; orders wait until then.
+
+    Raises
+    ------
+    GateError
+        If ``clock`` is ``records`` and the tables carry the machine's clock, or the gate refuses to start.
     """
     is_stopped = stop_on_signals()
-    gate = gateway.Gate(run_path, gateway_id=gateway_id, config=config, quotes=quotes)
+    domain = _simulated_domain(RunDirectory(run_path)) if clock == "records" else None
+    gate = gateway.Gate(run_path, gateway_id=gateway_id, config=config, quotes=quotes, domain=domain)
     venue = None
-    if venue_path is not None:
+    if venue_path is None:
+        _state_flat(gate, config)
+    else:
         venue = RecordSocket.connect(int(await_file(venue_path, is_stopped)["order_port"]), EVENT_DTYPE)
     announce(run_path / "gateway-ready.json")
     server = GatewayServer(gate, RecordClock() if clock == "records" else await_clock(clock_file, offset_ns, is_stopped), venue)
     announce(run_path / "gateway.json", port=server.port)
     server.run(is_stopped)
     gate.close()
+
+
+def _simulated_domain(run: RunDirectory) -> bytes:
+    """Clock domain of a run's tables, which must be that of a simulation: an order's own time is its sender's word."""
+    try:
+        with run.limits.open("rb") as file:
+            page = np.frombuffer(file.read(dtype_of("header").itemsize), dtype_of("header"))
+    except (OSError, ValueError) as e:
+        raise GateError(f"{run.limits}: has no header to read the clock from: {e}") from e
+    domain = bytes(page["clock_domain"][0])
+    if not is_simulated(domain):
+        raise GateError(
+            f"{run.limits}: carries the machine's clock {domain.hex()}; --clock records decides at the time an order claims, simulated only"
+        )
+    return domain
+
+
+def _state_flat(gate: gateway.Gate, config: Config) -> None:
+    """No venue, no fills: where nothing else is known, every position is zero."""
+    clock = WallClock()
+    for account in config.accounts:
+        for instrument in config.instruments:
+            if gate.position(instrument.instrument_id, account.account_id) is None:
+                gate.on_position(instrument.instrument_id, account.account_id, 0, clock.mono(), clock.utc())

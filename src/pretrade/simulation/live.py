@@ -7,7 +7,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -243,7 +243,9 @@ def _rows(run: RunDirectory, config: Config, instrument: Instrument) -> features
     return features.collect(chunks(), engine)
 
 
-def serve_venue(run_path: Path, seed: int, market: MarketParameters, *, offset_ns: int = 0, clock_file: Path | None = None) -> None:
+def serve_venue(
+    run_path: Path, seed: int, market: MarketParameters, *, accounts: Sequence[int], offset_ns: int = 0, clock_file: Path | None = None
+) -> None:
     """Body of ``pretrade simulate serve``: the simulated venue, its calm at once and its story on the clock.
 
     Parameters
@@ -252,13 +254,15 @@ def serve_venue(run_path: Path, seed: int, market: MarketParameters, *, offset_n
         Run directory; ``venue.json`` there names the ports, ``venue-warm.json`` says that the past is sent.
     seed, market
         Which market.
+    accounts
+        Whose positions are told to a gateway that connects.
     offset_ns
         Added to wall UTC.
     clock_file
         File in which the clock is set once everybody is ready; the venue waits for it.
     """
     is_stopped = stop_on_signals()
-    server = VenueServer(Simulator(market, seed, START_NS))
+    server = VenueServer(Simulator(market, seed, START_NS), accounts)
     server.announce(run_path / "venue.json")
     sent = server.warm_up(START_NS, PAST_UNTIL_NS, is_stopped)
     announce(run_path / "venue-warm.json", events=sent)

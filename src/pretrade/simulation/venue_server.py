@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pretrade.bus.tcp import RecordListener, RecordSocket
-from pretrade.domain import EVENT_DTYPE, ORDER_DTYPE
+from pretrade.domain import EVENT_DTYPE, ORDER_DTYPE, EventFlag, EventKind, VenueKind
 from pretrade.domain.clock import Clock
 from pretrade.domain.errors import JournalError, SimulationError
+from pretrade.simulation.market import INSTRUMENT_ID
 
 _WARM_STEP_NS: Final = 10_000_000_000
 _POLL_S: Final = 0.002
@@ -28,12 +29,20 @@ class PacedSimulator(Protocol):
         """Events up to an instant, nanoseconds UTC."""
         ...
 
-    def submit(self, orders: NDArray[np.void]) -> NDArray[np.void]:
-        """Enter outside orders now; their reports are OWN_ORDER and OWN_EXECUTION events."""
+    def submit(self, orders: NDArray[np.void], owner: int) -> NDArray[np.void]:
+        """Enter an owner's orders now; what it has not been told yet, as OWN_ORDER and OWN_EXECUTION events."""
         ...
 
-    def reports(self) -> NDArray[np.void]:
-        """Fills of outside orders that rested, since the last call."""
+    def reports(self, owner: int) -> NDArray[np.void]:
+        """What an owner has not been told yet."""
+        ...
+
+    def withdraw(self, owner: int) -> int:
+        """Cancel what an owner that is gone left working."""
+        ...
+
+    def position(self, account_id: int, instrument_id: int) -> int:
+        """Signed position of an account."""
         ...
 
 
@@ -44,14 +53,22 @@ class VenueServer:
     ----------
     simulator
         The simulated exchange.
+    accounts
+        Whose positions an order session is told when it connects.
+
+    Notes
+    -----
+    Each order session is an owner of its own: it alone hears of its orders, and they are cancelled when it goes.
     """
 
-    def __init__(self, simulator: PacedSimulator) -> None:
+    def __init__(self, simulator: PacedSimulator, accounts: Sequence[int] = ()) -> None:
         self._simulator = simulator
+        self._accounts = tuple(accounts)
         self._feed: RecordSocket | None = None
         self._data = RecordListener(EVENT_DTYPE)
         self._orders = RecordListener(ORDER_DTYPE)
-        self._sessions: list[RecordSocket] = []
+        self._sessions: dict[int, RecordSocket] = {}
+        self._owners = 0
 
     def announce(self, path: Path) -> None:
         """Write the two ports to a JSON file that appears whole."""
@@ -99,14 +116,14 @@ class VenueServer:
             now = min(clock.utc(), ts_end)
             if now > at:
                 sent += self._send(self._feed, self._simulator.run_until(now))
-                self._tell(self._simulator.reports())
+                self._tell()
                 at = now
             time.sleep(_POLL_S)
         return sent
 
     def close(self) -> None:
         """Close every connection."""
-        for session in self._sessions:
+        for session in self._sessions.values():
             session.close()
         if self._feed is not None:
             self._feed.close()
@@ -119,26 +136,42 @@ class VenueServer:
             feed.send(events)
         return len(events)
 
-    def _tell(self, reports: NDArray[np.void]) -> None:
-        """Every order session hears of every passive fill; a gateway leaves out orders that are not its own."""
-        for session in self._sessions:
-            if len(reports) and not session.is_closed:
-                try:
-                    session.send(reports)
-                except JournalError:
-                    session.is_closed = True
+    def _tell(self) -> None:
+        for owner in list(self._sessions):
+            self._say(owner, self._simulator.reports(owner))
+
+    def _say(self, owner: int, events: NDArray[np.void]) -> None:
+        session = self._sessions[owner]
+        try:
+            self._send(session, events)
+        except JournalError:
+            self._forget(owner)
+
+    def _forget(self, owner: int) -> None:
+        """Nobody hears of these orders any more, so none may stay."""
+        self._sessions.pop(owner).close()
+        self._simulator.withdraw(owner)
 
     def _serve_orders(self) -> None:
         session = self._orders.accept(0.0)
         if session is not None:
-            self._sessions.append(session)
-        for session in list(self._sessions):
+            self._owners += 1
+            self._sessions[self._owners] = session
+            self._say(self._owners, self._positions())
+        for owner, known in list(self._sessions.items()):
             try:
-                orders = session.receive()
+                orders = known.receive()
                 if len(orders):
-                    session.send(self._simulator.submit(orders))
+                    known.send(self._simulator.submit(orders, owner))
             except JournalError:
-                session.is_closed = True
-            if session.is_closed:
-                session.close()
-                self._sessions.remove(session)
+                known.is_closed = True
+            if known.is_closed:
+                self._forget(owner)
+
+    def _positions(self) -> NDArray[np.void]:
+        """What each account holds now, flat ones too."""
+        events = np.zeros(len(self._accounts), EVENT_DTYPE)
+        events["kind"], events["instrument_id"] = EventKind.OWN_ORDER, INSTRUMENT_ID
+        events["aux"], events["flags"] = self._accounts, VenueKind.POSITION << 8 | EventFlag.LAST
+        events["size"] = [self._simulator.position(account, INSTRUMENT_ID) for account in self._accounts]
+        return events
