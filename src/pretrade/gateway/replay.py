@@ -128,7 +128,8 @@ def replay(orders: NDArray[Any], limits: LimitHistory) -> Replay:
             np.ascontiguousarray(orders, dtype=ORDER_DTYPE).tobytes(),
             np.ascontiguousarray(records, dtype=LIMITS_DTYPE).tobytes(),
             np.ascontiguousarray(quotes, dtype=QUOTES_DTYPE).tobytes(),
-            options(limits.config),
+            # A replay begins flat; that is its premise, not a default of the gate.
+            {**options(limits.config), "is_flat_at_start": 1},
         )
         recorded, problems = _native.verify_journal(Path(directory) / "gate-0.journal")
     decisions = np.frombuffer(data, dtype=DECISION_DTYPE)
