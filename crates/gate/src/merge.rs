@@ -128,9 +128,14 @@ pub struct Version {
 /// The numbers of a record, `None` unless all of them can be trusted: checksum, identity, epoch, version, ranges.
 #[must_use]
 pub fn sound_values(record: &LimitsRecord, instrument_id: u32, table_epoch: u32, last: Version) -> Option<Values> {
+    if Table::<LimitsRecord>::is_intact(record) { intact_values(record, instrument_id, table_epoch, last) } else { None }
+}
+
+/// As [`sound_values`] of a record whose checksum was found right.
+#[must_use]
+pub fn intact_values(record: &LimitsRecord, instrument_id: u32, table_epoch: u32, last: Version) -> Option<Values> {
     let seen = Version { epoch: record.epoch, pad: 0, version: record.version };
-    let is_sound = Table::<LimitsRecord>::is_intact(record)
-        && record.instrument_id == instrument_id
+    let is_sound = record.instrument_id == instrument_id
         && record.epoch == table_epoch
         && seen >= last
         && record.version > 0

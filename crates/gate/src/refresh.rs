@@ -3,7 +3,7 @@
 use crate::bounds::Bounds;
 use crate::gate::Gate;
 use crate::journal::Transition;
-use crate::merge::{Envelope, Values, Version, has_model, sound_values, tightest};
+use crate::merge::{Envelope, Values, Version, has_model, intact_values, tightest};
 use crate::rate::interval;
 use crate::state::{Cold, Ledger, flag};
 use pretrade_records::limits::flags;
@@ -26,11 +26,14 @@ impl Gate {
                 instrument.limits_seq = 1;
             }
         }
+        let route = self.routes[at];
+        self.limits.prefetch_at(route.limits);
+        self.quotes.prefetch_at(route.quotes);
+        let shown = self.shown(at);
         let mut is_changed = false;
         if self.instruments[at].generation != self.controls.generation() {
             is_changed |= self.read_controls(at);
         }
-        let route = self.routes[at];
         if self.limits.sequence_at(route.limits) != Some(self.instruments[at].limits_seq) {
             is_changed |= self.read_limits(at, now_mono, now_utc);
         }
@@ -46,9 +49,15 @@ impl Gate {
         if is_changed || is_quote_changed || instrument_is_ramping(self.instruments[at].flags) {
             self.derive_bounds(at);
         }
-        if is_changed {
+        if self.shown(at) != shown {
             self.publish_instrument(at, now_mono);
         }
+    }
+
+    /// What viewers must see at once; the rest of the status (version, exposure) waits for the next [`Gate::poll`].
+    fn shown(&self, at: usize) -> (u8, u8, u32, u64) {
+        let i = &self.instruments[at];
+        (i.stage, i.tier, i.flags, i.trip_id)
     }
 
     /// Reads an instrument's `controls` row: envelope, reference data, state words.
@@ -102,8 +111,8 @@ impl Gate {
             return false;
         }
         let is_new = (cold.record.epoch, cold.record.version) != (record.epoch, record.version);
-        cold.record = record;
-        cold.numbers = sound_values(&record, cold.instrument_id, self.epoch, cold.last_version);
+        (cold.record, cold.is_intact) = (record, true);
+        cold.numbers = intact_values(&record, cold.instrument_id, self.epoch, cold.last_version);
         cold.has_scored |= has_model(&record);
         cold.is_valid = cold.numbers.is_some() && (has_model(&record) || is_control_arm(cold));
         instrument.limits_channel = record.channel;
@@ -122,8 +131,7 @@ impl Gate {
     fn read_trips(&mut self, at: usize, now_mono: i64, now_utc: i64) -> bool {
         let (cold, instrument) = (&mut self.cold[at], &mut self.instruments[at]);
         let before = (cold.trip_sidecar, cold.trip_human);
-        let is_own = LimitsTable::is_intact(&cold.record) && cold.record.instrument_id == cold.instrument_id;
-        if is_own && cold.record.flags & flags::TRIPPED != 0 {
+        if cold.is_intact && cold.record.flags & flags::TRIPPED != 0 {
             cold.trip_sidecar = cold.trip_sidecar.max(cold.record.trip_id);
         }
         cold.trip_human = cold.trip_human.max(cold.human_word);

@@ -151,6 +151,8 @@ pub struct Cold {
     pub last_version: Version,
     /// True where the record read last can be trusted.
     pub is_valid: bool,
+    /// True where the record read last is this instrument's and carries the checksum of its bytes.
+    pub is_intact: bool,
     /// True once a model stood behind a record: from then on a record without a score means stage 1.
     pub has_scored: bool,
     /// The record read last.
@@ -186,6 +188,7 @@ impl Cold {
             ramp: Ramp::default(),
             last_version: Version::default(),
             is_valid: false,
+            is_intact: false,
             has_scored: false,
             record: LimitsRecord::default(),
             quotes: None,

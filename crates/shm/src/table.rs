@@ -316,11 +316,13 @@ impl<R: TableRecord> Table<R> {
         self.read((spot.0 as usize - self.shape.first_word) / self.shape.stride_words, out)
     }
 
-    /// Asks for the first line of a record.
-    #[inline(always)]
+    /// Asks for every line of a record.
+    #[inline]
     pub fn prefetch_at(&self, spot: Spot) {
-        if let Some(word) = self.map.words().get(spot.0 as usize) {
-            prefetch(word);
+        for line in (0..self.shape.stride_words).step_by(8) {
+            if let Some(word) = self.map.words().get(spot.0 as usize + line) {
+                prefetch(word);
+            }
         }
     }
 
