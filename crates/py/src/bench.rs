@@ -298,7 +298,8 @@ fn floor_check(py: Python<'_>, path: PathBuf, slices: usize, seconds: f64) -> Py
     Ok(figures(&measured))
 }
 
-/// Times the whole gate: every configured control, state update, journal on unless `disk` is `None`; each accepted order is undone outside the timed part.
+/// Times the whole gate: every configured control, state update, journal on unless `disk` is `None`; each accepted order is
+/// undone outside the timed part. With `is_rejected` every price lies outside the collar: the reject path.
 #[pyfunction]
 #[allow(clippy::too_many_arguments)]
 fn full_check(
@@ -310,14 +311,19 @@ fn full_check(
     accounts: u32,
     slices: usize,
     seconds: f64,
+    is_rejected: bool,
 ) -> PyResult<HashMap<&'static str, f64>> {
     let mut files = files(&directory)?;
-    files.journal = disk.map(|disk| GateJournalOptions::new(&directory.join("gate-0.ring"), &disk.join("gate-0.journal"), 0, files.clock_domain));
+    let expected = if is_rejected { Verdict::Reject } else { Verdict::Accept } as u8;
+    // A journal of its own each time: the ids of an earlier run must not be known.
+    let name = if is_rejected { "rejects" } else { "accepts" };
+    let (ring, place) = (directory.join(format!("{name}.ring")), |disk: PathBuf| disk.join(format!("{name}.journal")));
+    files.journal = disk.map(|disk| GateJournalOptions::new(&ring, &place(disk), 0, files.clock_domain));
     let mut random = Random(5);
     let orders: Vec<Order> = (0..ORDERS)
         .map(|_| {
             let is_buy = random.below(2) == 0;
-            let ticks = 10 + random.below(100) as i64;
+            let ticks = if is_rejected { -1_000 } else { 10 + random.below(100) as i64 };
             Order {
                 price: if is_buy { BID - ticks * TICK } else { BID + ticks * TICK },
                 quantity: 1 + random.below(50) as i64,
@@ -345,7 +351,7 @@ fn full_check(
         let call = |_: usize| {
             let (mono, utc) = now.get();
             gate.borrow_mut().decide_into(&next.borrow(), mono, utc, &mut decision);
-            decision.verdict == Verdict::Accept as u8
+            decision.verdict == expected && (decision.control == 15) == is_rejected
         };
         let after = |i: usize| {
             let utc = now.get().1;

@@ -9,7 +9,14 @@ def floor_read(path: Path, slices: int, seconds: float, is_busy: bool) -> dict[s
 def limit_lookup(directory: Path, slices: int, seconds: float, is_busy: bool) -> dict[str, float]: ...
 def floor_check(path: Path, slices: int, seconds: float) -> dict[str, float]: ...
 def full_check(
-    directory: Path, disk: Path | None, instruments: int, strategies: int, accounts: int, slices: int, seconds: float
+    directory: Path,
+    disk: Path | None,
+    instruments: int,
+    strategies: int,
+    accounts: int,
+    slices: int,
+    seconds: float,
+    is_rejected: bool,
 ) -> dict[str, float]: ...
 def count_torn(directory: Path, n: int, is_unguarded: bool) -> tuple[int, int]: ...
 
