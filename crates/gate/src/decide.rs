@@ -427,9 +427,11 @@ impl Gate {
         let decision = describe(order, Some(instrument), Verdict::Accept, None, seen, self.counters.decisions, now_mono, now_utc);
         let read = read_of(order, Some(instrument), seen);
         // The record first: its checksum takes longest, and the moves of state do not wait for it.
-        let words = read.words(&decision);
+        let mut words = read.words(&decision);
+        let is_recorded = self.record_words(RecordKind::Decision, &decision, &mut words);
+        // Out of the record's words, and not before they went to the ring: by then their stores have settled.
         *out = bytemuck::cast(*words[ENTRY_AT..].first_chunk::<16>().expect("the words of a record hold a decision"));
-        if !self.record_words(RecordKind::Decision, &decision, words) {
+        if !is_recorded {
             if seen.passed_as == passed_as::NEW_RISK {
                 return self.take_back(order, at.instrument, seen, now_mono, now_utc, out);
             }

@@ -185,14 +185,14 @@ impl Gate {
     /// Writes the record of a decision; `false` when the journal cannot take it.
     #[inline(always)]
     pub(crate) fn record_entry(&mut self, kind: RecordKind, decision: &Decision, read: &Read) -> bool {
-        self.record_words(kind, decision, read.words(decision))
+        self.record_words(kind, decision, &mut read.words(decision))
     }
 
     /// As [`Gate::record_entry`] with the words already made.
     #[inline(always)]
-    pub(crate) fn record_words(&mut self, kind: RecordKind, decision: &Decision, mut words: [u64; 32]) -> bool {
+    pub(crate) fn record_words(&mut self, kind: RecordKind, decision: &Decision, words: &mut [u64; 32]) -> bool {
         let Some(journal) = &mut self.journal else { return true };
-        let is_recorded = journal.append_words(kind, decision.mono_decision, decision.ts_decision, &mut words).is_some();
+        let is_recorded = journal.append_words(kind, decision.mono_decision, decision.ts_decision, words).is_some();
         self.counters.unrecorded += u64::from(!is_recorded);
         is_recorded
     }
