@@ -265,6 +265,28 @@ class Calibrator:
             raise CalibrationError(f"checkpoint is not whole: {e!r}") from e
         self._records["epoch"] = epoch
 
+    def rejoin(self, previous: NDArray[Any]) -> None:
+        """Go on from a restored checkpoint in a new epoch: every record is published anew, none looser than the last in the table.
+
+        Parameters
+        ----------
+        previous
+            Last records in the table, LIMITS_DTYPE. What the earlier writer published after its checkpoint is taken over as at a
+            start without one; a record older than the checkpoint can only tighten.
+        """
+        self._published[:] = False
+        for record in previous:
+            k = self._position.get(int(record["instrument_id"]))
+            if k is None or all(record[name] == self._records[name][k] for name in ("version", "tier", "trip_id", "valid_mask", *INTEGERS)):
+                continue
+            self._valve.stop(k)
+            if record["version"] >= self._records["version"][k]:
+                self._continue(record, self._valve.limit)
+            elif int(record["valid_mask"]) == ALL_VALID:
+                self.state.tier[k] = max(int(self.state.tier[k]), int(record["tier"]))
+                for name in INTEGERS:
+                    self._valve.limit[name][k] = tighter(name, self._valve.limit[name][k], np.int64(record[name]))
+
 
 def _sound(score: NDArray[np.float64]) -> NDArray[np.float64]:
     """NaN for whatever is no score in [0, 1]: an output a model cannot mean is no output."""

@@ -53,6 +53,10 @@ class Valve:
         """No loosening is under way or waiting."""
         return bool(self._step[k] == _NOT_RUNNING and not self._wanted[k])
 
+    def stop(self, k: int) -> None:
+        """End the loosening under way; the limit stays where it is."""
+        self._step[k], self._wanted[k] = _NOT_RUNNING, False
+
     def move(self, k: NDArray[np.int64], target: Mapping[str, NDArray[np.int64]], may: NDArray[np.bool_], now: int) -> NDArray[np.bool_]:
         """Move the limits of instruments ``k`` towards ``target``.
 
