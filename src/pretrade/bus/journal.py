@@ -132,6 +132,16 @@ class JournalReader:
         """Next events (whole frames until about ``at_most``); empty at the end of what is written now."""
         return np.frombuffer(self._native.read(at_most), dtype=EVENT_DTYPE)
 
+    def seek(self, position: Position) -> None:
+        """Go on from a position of this journal.
+
+        Raises
+        ------
+        JournalError
+            If no frame can lie there.
+        """
+        self._native.seek(*position)
+
     @property
     def position(self) -> Position:
         """Place after the events read so far."""

@@ -86,3 +86,19 @@ class Pipeline:
             ts = int(tick.ts_recv[0])
             now = ts if now_mono is None else now_mono
             yield Step(ts, tick, self.calibrator.update(tick, ts, now, resumed or {}, is_behind=is_behind))
+
+    def checkpoint(self) -> dict[str, Any]:
+        """Everything the next tick depends on, as plain values for JSON."""
+        return {"stream": self._stream.checkpoint(), "calibrator": self.calibrator.checkpoint()}
+
+    def restore(self, checkpoint: Mapping[str, Any], previous: NDArray[Any]) -> None:
+        """Go on from :meth:`checkpoint` in this writer's epoch, never looser than ``previous``, the last records in the table.
+
+        Raises
+        ------
+        PretradeError
+            If it was taken of another model or other instruments, or is not whole; this pipeline is then of no use.
+        """
+        self._stream.restore(checkpoint["stream"])
+        self.calibrator.restore(checkpoint["calibrator"])
+        self.calibrator.rejoin(previous)

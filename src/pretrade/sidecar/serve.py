@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,13 +23,15 @@ from pretrade.domain import EVENT_DTYPE, Config, Instrument
 from pretrade.domain.clock import RecordClock, WallClock
 from pretrade.domain.errors import GateError, PretradeError
 from pretrade.gateway.server import GatewayServer
-from pretrade.limits import Controls, LimitsTable, QuotesTable, RunDirectory, is_simulated
+from pretrade.limits import Controls, LimitsTable, QuotesTable, RunDirectory, is_simulated, survive_truncation
 from pretrade.limits.layouts import dtype_of
 from pretrade.sidecar.capture import Capture
+from pretrade.sidecar.checkpoint import CheckpointFile
 from pretrade.sidecar.process import Sidecar, publish_static
 
 TIER_CHANGES: Final = "tier_changes.jsonl"
 ALERTS: Final = "alerts.jsonl"
+CHECKPOINT: Final = "sidecar.checkpoint"
 _CLOCK_WAIT_S: Final = 600.0
 
 
@@ -43,6 +46,11 @@ def stop_on_signals() -> Callable[[], bool]:
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
     return lambda: told
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"pretrade: {text}\n")
+    sys.stderr.flush()
 
 
 def announce(path: Path, **facts: int | str) -> None:
@@ -93,6 +101,7 @@ def prepare(run: RunDirectory, config: Config, instruments: tuple[Instrument, ..
 def serve_capture(run_path: Path, config: Config, instruments: tuple[Instrument, ...]) -> None:
     """Capture the venue announced in the run directory until it ends."""
     is_stopped = stop_on_signals()
+    survive_truncation()
     run = RunDirectory(run_path)
     port = int(await_file(run_path / "venue.json", is_stopped)["data_port"])
     with Journal(run.market_journal) as journal:
@@ -106,6 +115,7 @@ def serve_capture(run_path: Path, config: Config, instruments: tuple[Instrument,
 def serve_sidecar(run_path: Path, config: Config, instruments: tuple[Instrument, ...], model_path: Path | None) -> None:
     """Publish limits; without a model this is the control arm: static limits kept fresh."""
     is_stopped = stop_on_signals()
+    survive_truncation()
     run = RunDirectory(run_path)
     limits = LimitsTable.open(run, writable=True)
     clock = WallClock()
@@ -128,6 +138,8 @@ def serve_sidecar(run_path: Path, config: Config, instruments: tuple[Instrument,
         alerts=AlertJournal(run_path / ALERTS),
         changes_path=run_path / TIER_CHANGES,
         clock=clock,
+        checkpoints=CheckpointFile(run.journals / CHECKPOINT, config, instruments, model, run.market_journal),
+        say=_say,
     )
     announce(run_path / "sidecar.json")
     sidecar.run(is_stopped)
@@ -169,6 +181,7 @@ def serve_gateway(
         If ``clock`` is ``records`` and the tables carry the machine's clock, or the gate refuses to start.
     """
     is_stopped = stop_on_signals()
+    survive_truncation()
     domain = _simulated_domain(RunDirectory(run_path)) if clock == "records" else None
     gate = gateway.Gate(run_path, gateway_id=gateway_id, config=config, quotes=quotes, domain=domain)
     venue = None
