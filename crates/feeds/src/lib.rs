@@ -14,6 +14,7 @@ pub mod lobster;
 pub mod merge;
 pub mod source;
 pub mod table;
+pub mod taq;
 mod zip;
 
 pub use crate::capture::CaptureDecoder;
@@ -37,4 +38,37 @@ pub trait Decoder: Send {
 
     /// Faults so far.
     fn faults(&self) -> &FaultLog;
+}
+
+/// Rows that somebody else takes out of their file, cell by cell.
+pub trait RowReader: Send {
+    /// True where a text stands for nothing.
+    fn is_null(&self, text: &str) -> bool;
+
+    /// True where NaN stands for nothing.
+    fn nan_is_null(&self) -> bool;
+
+    /// Appends the events of one row; a row that says nothing is a counted fault.
+    fn decode(&mut self, cells: &[Cell<'_>], line: u64, out: &mut Vec<Event>);
+
+    /// Faults so far.
+    fn faults(&self) -> &FaultLog;
+}
+
+impl RowReader for RowDecoder {
+    fn is_null(&self, text: &str) -> bool {
+        self.map().is_null(text)
+    }
+
+    fn nan_is_null(&self) -> bool {
+        self.map().nan_is_null()
+    }
+
+    fn decode(&mut self, cells: &[Cell<'_>], line: u64, out: &mut Vec<Event>) {
+        Self::decode(self, cells, line, out);
+    }
+
+    fn faults(&self) -> &FaultLog {
+        &self.faults
+    }
 }

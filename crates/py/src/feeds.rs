@@ -3,9 +3,10 @@
 use numpy::{PyArrayMethods, PyReadonlyArray1};
 use pretrade_feeds::capture::{self, Instruments};
 use pretrade_feeds::table::{Column, Surroundings, TypedStamps};
+use pretrade_feeds::taq::{self, TaqRows};
 use pretrade_feeds::{
-    BATCH, CaptureDecoder, Cell, CsvDecoder, DbnDecoder, Decoder, FaultKind, FaultLog, FeedError, LobsterDecoder, Merge, RowDecoder, TableInstrument,
-    TableMap,
+    BATCH, CaptureDecoder, Cell, CsvDecoder, DbnDecoder, Decoder, FaultKind, FaultLog, FeedError, LobsterDecoder, Merge, RowDecoder, RowReader,
+    TableInstrument, TableMap,
 };
 use pretrade_records::Event;
 use pyo3::exceptions::PyValueError;
@@ -46,8 +47,20 @@ impl Stream {
         Self::of(tables.into_iter().map(|(path, map, batches)| {
             Ok(match batches {
                 None => Box::new(CsvDecoder::open(&path, map.0.clone())?) as Box<dyn Decoder>,
-                Some(batches) => Box::new(ColumnDecoder { rows: RowDecoder::new(map.0.clone(), &path, "row"), path, batches, row: 0, done: false }),
+                Some(batches) => {
+                    Box::new(ColumnDecoder { rows: Box::new(RowDecoder::new(map.0.clone(), &path, "row")), path, batches, row: 0, done: false })
+                }
             })
+        }))
+    }
+
+    /// Files of US equity quotes or prints: path, our instrument id, whether it holds quotes, an iterator of its columns.
+    #[staticmethod]
+    fn taq(files: Vec<(PathBuf, u32, bool, Py<PyAny>)>) -> PyResult<Self> {
+        Self::of(files.into_iter().map(|(path, instrument_id, quotes, batches)| {
+            let instrument = TableInstrument { instrument_id, quantity_exponent: 0, allow_negative_price: false };
+            let rows = Box::new(TaqRows::new(&path, instrument, quotes));
+            Ok(Box::new(ColumnDecoder { rows, path, batches, row: 0, done: false }) as Box<dyn Decoder>)
         }))
     }
 
@@ -178,13 +191,13 @@ impl Values {
         }
     }
 
-    fn cell(&self, i: usize, map: &TableMap) -> Cell<'_> {
+    fn cell(&self, i: usize, rows: &dyn RowReader) -> Cell<'_> {
         let is_valid = |valid: &Option<Vec<bool>>| valid.as_ref().is_none_or(|v| v.get(i).copied().unwrap_or(false));
         match self {
-            Self::Float(v, valid) if is_valid(valid) && !(v[i].is_nan() && map.nan_is_null()) => Cell::Float(v[i]),
+            Self::Float(v, valid) if is_valid(valid) && !(v[i].is_nan() && rows.nan_is_null()) => Cell::Float(v[i]),
             Self::Int(v, valid) if is_valid(valid) => Cell::Int(v[i]),
             Self::Text(codes, texts) => match usize::try_from(codes[i]).ok().and_then(|c| texts.get(c)).map(|t| t.trim()) {
-                Some(text) if !map.is_null(text) => Cell::Text(text),
+                Some(text) if !rows.is_null(text) => Cell::Text(text),
                 _ => Cell::Null,
             },
             _ => Cell::Null,
@@ -194,7 +207,7 @@ impl Values {
 
 /// Rows of a table that Python reads in batches of columns.
 struct ColumnDecoder {
-    rows: RowDecoder,
+    rows: Box<dyn RowReader>,
     path: PathBuf,
     batches: Py<PyAny>,
     row: u64,
@@ -219,8 +232,8 @@ impl ColumnDecoder {
     fn decode(&mut self, columns: &[Values], out: &mut Vec<Event>) {
         for i in 0..columns.iter().map(Values::len).min().unwrap_or(0) {
             self.row += 1;
-            let map = self.rows.map();
-            let cells: Vec<Cell<'_>> = columns.iter().map(|c| c.cell(i, map)).collect();
+            let rows = &*self.rows;
+            let cells: Vec<Cell<'_>> = columns.iter().map(|c| c.cell(i, rows)).collect();
             self.rows.decode(&cells, self.row, out);
         }
     }
@@ -239,7 +252,7 @@ impl Decoder for ColumnDecoder {
     }
 
     fn faults(&self) -> &FaultLog {
-        &self.rows.faults
+        self.rows.faults()
     }
 }
 
@@ -263,6 +276,8 @@ fn first_bytes(path: &Path) -> Result<&'static str, FeedError> {
 pub(crate) fn fill(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<Stream>()?;
     m.add_class::<Map>()?;
+    m.add("TAQ_QUOTES", PyTuple::new(m.py(), taq::QUOTES)?)?;
+    m.add("TAQ_TRADES", PyTuple::new(m.py(), taq::TRADES)?)?;
     m.add("CAPTURE_FORMATS", PyTuple::new(m.py(), capture::FORMATS.map(|(name, _)| name))?)?;
     m.add_function(wrap_pyfunction!(sniff, m)?)
 }

@@ -3,9 +3,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
-__all__ = ["CAPTURE_FORMATS", "Map", "Stream", "sniff"]
+__all__ = ["CAPTURE_FORMATS", "TAQ_QUOTES", "TAQ_TRADES", "Map", "Stream", "sniff"]
 
 CAPTURE_FORMATS: tuple[str, ...]
+TAQ_QUOTES: tuple[str, ...]
+TAQ_TRADES: tuple[str, ...]
 
 @final
 class Map:
@@ -29,6 +31,8 @@ class Stream:
     def lobster(pairs: Sequence[tuple[Path, Path, int, int]]) -> Stream: ...
     @staticmethod
     def table(tables: Sequence[tuple[Path, Map, Iterator[Any] | None]]) -> Stream: ...
+    @staticmethod
+    def taq(files: Sequence[tuple[Path, int, bool, Iterator[Any]]]) -> Stream: ...
     @staticmethod
     def capture(format: str, paths: Sequence[Path], instruments: Sequence[tuple[str, str, int, int, bool]], only: bool) -> Stream: ...
     def next_batch(self) -> bytes: ...

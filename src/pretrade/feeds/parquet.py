@@ -49,6 +49,11 @@ class ParquetColumns:
             raise FeedError(f"{path} at its footer: is no whole Parquet file: {e}") from e
         self._schema = self._file.schema_arrow
 
+    @property
+    def names(self) -> list[str]:
+        """Names of the file's columns."""
+        return [str(name) for name in self._schema.names]
+
     def typed_stamps(self, says: Mapping[str, Any]) -> str | None:
         """``utc`` or ``wall`` where the stamp columns are typed with or without a zone, ``None`` where they are numbers or text.
 

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from pretrade._native import feeds as _native
 from pretrade.domain import EVENT_DTYPE, Config, Instrument
 from pretrade.domain.errors import ConfigError, FeedError
-from pretrade.feeds import table
+from pretrade.feeds import table, taq
 
-FORMATS: Final = ("lobster", "dbn", "table", *_native.CAPTURE_FORMATS)
+FORMATS: Final = ("lobster", "dbn", "table", "taq", *_native.CAPTURE_FORMATS)
 """Every format of recordings; the one list of them."""
 _NEW_YORK: Final = ZoneInfo("America/New_York")
 _LOBSTER_NAME: Final = re.compile(r"^(?P<symbol>[A-Za-z.]+)_(?P<date>\d{4}-\d{2}-\d{2})_.*?(?P<role>message|orderbook)", re.IGNORECASE)
@@ -103,8 +103,9 @@ def open(
     config
         Instruments by symbol.
     instruments
-        Symbol of each LOBSTER pair where the file name does not tell it; of each table (the last one of all further tables), before what its
-        map says; of a capture, those that are wanted: without it, a symbol that the configuration lacks refuses the recording.
+        Symbol of each LOBSTER pair and of each ``taq`` file where the file name does not tell it; of each table (the last one of all further
+        tables), before what its map says; of a capture, those that are wanted: without it, a symbol that the configuration lacks
+        refuses the recording.
     date
         ``YYYY-MM-DD`` of a LOBSTER recording where the file name does not tell it, or of a table whose stamps count from midnight.
     map
@@ -128,6 +129,8 @@ def open(
             return EventStream(
                 _native.Stream.lobster([(m, b, midnight, i.instrument_id) for m, b, midnight, i in pairs]), tuple(i for *_, i in pairs)
             )
+        if format == "taq":
+            return EventStream(*taq.open_taq(paths, config, symbols=instruments))
         if format in _native.CAPTURE_FORMATS:
             wanted = config.instruments if instruments is None else tuple(config.instrument(symbol) for symbol in instruments)
             known = [(i.venue, _venue_symbol(i), i.instrument_id, i.quantity_exponent, i.allow_negative_price) for i in wanted]
