@@ -22,7 +22,7 @@ from pretrade.feeds.parquet import Column, ParquetColumns
 
 _NS: Final = 1_000_000_000
 _INSTRUMENT_KEYS: Final = frozenset(
-    {"symbol", "column", "instrument_id", "venue", "tick_size", "session", "quantity_exponent", "allow_negative_price"}
+    {"symbol", "column", "others", "instrument_id", "venue", "tick_size", "session", "quantity_exponent", "allow_negative_price"}
 )
 _NEW_INSTRUMENT_KEYS: Final = ("instrument_id", "venue", "tick_size", "session")
 

@@ -68,6 +68,8 @@ pub enum Unit {
     Digits(i32),
     /// ISO 8601 text.
     Iso,
+    /// A date; what stands in its row is known at this time of the day, ns after midnight.
+    Date(i64),
 }
 
 /// How stamps are read.
@@ -101,6 +103,8 @@ impl Clock {
                 (wall, Some(offset)) => return in_range(wall.saturating_sub(offset)).map_err(say),
                 (wall, None) => wall,
             },
+            (Unit::Date(at), Cell::Text(text)) => date(text).ok_or_else(|| say(format!("{cell} is no date YYYY-MM-DD")))?.saturating_add(at),
+            (Unit::Date(_), _) => return Err(say(format!("{cell} is no date YYYY-MM-DD"))),
             (Unit::Iso, _) => return Err(say(format!("{cell} is no ISO 8601 text"))),
         };
         self.zone.to_utc(wall).and_then(in_range).map_err(say)
@@ -137,7 +141,7 @@ pub(crate) fn utc(text: &str) -> Option<i64> {
 }
 
 /// `HH:MM[:SS[.fraction]]` in ns.
-fn time_of_day(text: &str) -> Option<i64> {
+pub(crate) fn time_of_day(text: &str) -> Option<i64> {
     let mut parts = text.split(':');
     let (hour, minute) = (two(parts.next()?, 23)?, two(parts.next()?, 59)?);
     let (second, fraction) = match parts.next() {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The column map: TOML to the roles of columns.
 use super::cell::Scale;
-use super::clock::{Clock, Unit, Zone, date};
+use super::clock::{Clock, Unit, Zone, date, time_of_day};
+use pretrade_records::ReferenceKind;
 use serde::Deserialize;
 use std::collections::HashMap;
 
@@ -53,6 +54,8 @@ struct MapText {
     trades: Option<TradesText>,
     orders: Option<OrdersText>,
     bars: Option<BarsText>,
+    sentiment: Option<SentimentText>,
+    figures: Option<FiguresText>,
 }
 
 /// `symbol` names one instrument, `column` the column that names it in each row; the rest is for whoever opens the file.
@@ -60,6 +63,7 @@ struct MapText {
 struct InstrumentText {
     symbol: Option<String>,
     column: Option<Column>,
+    others: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -87,6 +91,7 @@ struct ClockText {
     #[serde(default = "epoch")]
     since: String,
     date: Option<String>,
+    at: Option<String>,
 }
 
 fn utc() -> String {
@@ -161,6 +166,20 @@ struct BarsText {
     stamp: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SentimentText {
+    score: Column,
+    items: Option<Column>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FiguresText {
+    value: Column,
+    kind: String,
+}
+
 fn start() -> String {
     "start".into()
 }
@@ -184,6 +203,8 @@ pub(crate) enum Rows {
     Trades { price: usize, size: usize, side: Option<usize>, resting: bool },
     Orders { action: usize, order_id: usize, side: usize, price: usize, size: usize, actions: HashMap<String, OrderAction> },
     Bars { open: usize, high: usize, low: usize, close: usize, size: Option<usize>, interval_ns: i64, at_start: bool },
+    Sentiment { score: usize, items: Option<usize> },
+    Figures { value: usize, kind: ReferenceKind },
 }
 
 /// Where the instrument of a row comes from.
@@ -192,7 +213,7 @@ pub(crate) enum Of {
     /// All rows are of one.
     One(TableInstrument),
     /// A column names it.
-    Slot(usize, HashMap<String, TableInstrument>),
+    Slot { slot: usize, known: HashMap<String, TableInstrument>, skip_others: bool },
 }
 
 /// A parsed map.
@@ -271,9 +292,10 @@ impl TableMap {
     pub fn parse(text: &str, around: &Surroundings) -> Result<Self, String> {
         let map: MapText = toml::from_str(text).map_err(|e| e.to_string().trim().replace('\n', " "))?;
         let mut slots = Slots::default();
-        let kinds = [map.quotes.is_some(), map.trades.is_some(), map.orders.is_some(), map.bars.is_some()];
-        if kinds.iter().filter(|k| **k).count() != 1 {
-            return Err("must have exactly one of [quotes], [trades], [orders], [bars]".into());
+        let market = [map.quotes.is_some(), map.trades.is_some(), map.orders.is_some(), map.bars.is_some()];
+        let beside = [map.sentiment.is_some(), map.figures.is_some()];
+        if market.iter().chain(&beside).filter(|k| **k).count() != 1 {
+            return Err("must have exactly one of [quotes], [trades], [orders], [bars], [sentiment], [figures]".into());
         }
         let (mut bid, mut ask) = (Vec::new(), Vec::new());
         let rows = if let Some(q) = &map.quotes {
@@ -286,6 +308,10 @@ impl TableMap {
             orders(&o, &mut slots)?
         } else if let Some(b) = &map.bars {
             bars(b, &mut slots)?
+        } else if let Some(s) = &map.sentiment {
+            Rows::Sentiment { score: slots.of(&s.score), items: s.items.as_ref().map(|c| slots.of(c)) }
+        } else if let Some(f) = &map.figures {
+            figures(f, &mut slots)?
         } else {
             return Err("must say what rows hold".into());
         };
@@ -409,11 +435,23 @@ fn bars(b: &BarsText, slots: &mut Slots) -> Result<Rows, String> {
     })
 }
 
+fn figures(f: &FiguresText, slots: &mut Slots) -> Result<Rows, String> {
+    let known = || ReferenceKind::ALL.iter().map(|k| k.name()).collect::<Vec<_>>().join(", ");
+    let kind =
+        ReferenceKind::ALL.iter().find(|k| k.name() == f.kind).ok_or_else(|| format!("figures.kind is {:?}; known are {}", f.kind, known()))?;
+    Ok(Rows::Figures { value: slots.of(&f.value), kind: *kind })
+}
+
 fn instrument(text: &InstrumentText, around: &Surroundings, slots: &mut Slots) -> Result<Of, String> {
     if around.symbol.is_none()
         && let Some(column) = &text.column
     {
-        return Ok(Of::Slot(slots.of(column), around.instruments.clone()));
+        let skip_others = match text.others.as_deref() {
+            None => false,
+            Some("skip") => true,
+            Some(other) => return Err(format!("instrument.others is {other:?}; it must be \"skip\"")),
+        };
+        return Ok(Of::Slot { slot: slots.of(column), known: around.instruments.clone(), skip_others });
     }
     let symbol = around.symbol.as_ref().or(text.symbol.as_ref()).ok_or("instrument needs a symbol or a column")?;
     around.instruments.get(symbol).cloned().map(Of::One).ok_or_else(|| format!("instrument {symbol} is not in the configuration"))
@@ -429,7 +467,11 @@ fn clock(text: &ClockText, around: &Surroundings) -> Result<Clock, String> {
         "us" => Unit::Digits(3),
         "ns" => Unit::Digits(0),
         "iso" => Unit::Iso,
-        other => return Err(format!("clock.unit is {other:?}; it must be s, ms, us, ns or iso")),
+        "date" => {
+            let at = text.at.as_deref().ok_or("clock.unit is date; it needs at = \"HH:MM\", the time of day when a row is known")?;
+            Unit::Date(time_of_day(at).ok_or_else(|| format!("clock.at is {at:?}; it must be HH:MM"))?)
+        }
+        other => return Err(format!("clock.unit is {other:?}; it must be s, ms, us, ns, iso or date")),
     };
     let midnight = match text.since.as_str() {
         "1970" => None,

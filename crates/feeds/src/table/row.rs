@@ -4,6 +4,7 @@ use super::cell::{Cell, Scale};
 use super::map::{Of, OrderAction, Rows, TableInstrument, TableMap};
 use crate::error::{FaultKind, FaultLog};
 use crate::levels::{BookRow, LevelDiff, check_order};
+use pretrade_records::units::PRICE_SCALE;
 use pretrade_records::{Event, EventFlags, EventKind, Side};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -72,7 +73,7 @@ impl RowDecoder {
         if cells.len() != self.map.columns.len() {
             return Err(format!("{} cells were given for {} columns", cells.len(), self.map.columns.len()));
         }
-        let instrument = self.instrument(cells)?;
+        let Some(instrument) = self.instrument(cells)? else { return Ok(()) };
         let ts_event = self.map.clock.read(cells[self.map.ts_event], "ts_event")?;
         let ts_recv = self.map.ts_recv.map_or(Ok(ts_event), |slot| self.map.clock.read(cells[slot], "ts_recv"))?;
         let sequence = self.map.sequence.map(|slot| Scale::ONE.apply_whole(cells[slot])).transpose()?.flatten();
@@ -100,6 +101,8 @@ impl RowDecoder {
             Rows::Trades { .. } => self.trade(cells, &instrument, stamp, out)?,
             Rows::Orders { .. } => self.order(cells, &instrument, stamp, out)?,
             Rows::Bars { .. } => self.bar(cells, &instrument, stamp, out)?,
+            Rows::Sentiment { .. } => self.sentiment(cells, stamp, out)?,
+            Rows::Figures { .. } => self.figure(cells, stamp, out)?,
         }
         self.accept(&stamp, sequence, gap, line);
         Ok(())
@@ -124,12 +127,17 @@ impl RowDecoder {
         self.ts_last = stamp.ts_recv;
     }
 
-    fn instrument(&self, cells: &[Cell<'_>]) -> Result<TableInstrument, String> {
+    /// Whose row it is; `None` where the map leaves out instruments that the configuration lacks, and it is of such a one.
+    fn instrument(&self, cells: &[Cell<'_>]) -> Result<Option<TableInstrument>, String> {
         match &self.map.of {
-            Of::One(instrument) => Ok(*instrument),
-            Of::Slot(slot, known) => {
+            Of::One(instrument) => Ok(Some(*instrument)),
+            Of::Slot { slot, known, skip_others } => {
                 let name = label(cells[*slot])?;
-                known.get(name.as_ref()).copied().ok_or_else(|| format!("instrument {name} is not in the configuration"))
+                match known.get(name.as_ref()) {
+                    Some(instrument) => Ok(Some(*instrument)),
+                    None if *skip_others => Ok(None),
+                    None => Err(format!("instrument {name} is not in the configuration")),
+                }
             }
         }
     }
@@ -238,6 +246,30 @@ impl RowDecoder {
         }
         state.in_snapshot = snapshot;
         out.push(event);
+        Ok(())
+    }
+
+    /// A score from -1 to 1 and how many items it is of, 1 where no column says.
+    fn sentiment(&self, cells: &[Cell<'_>], stamp: Event, out: &mut Vec<Event>) -> Result<(), String> {
+        let Rows::Sentiment { score, items } = self.map.rows else { return Ok(()) };
+        let price = self.map.price.apply(cells[score]).map_err(|e| format!("score {e}"))?.ok_or("score is absent")?;
+        if !(-PRICE_SCALE..=PRICE_SCALE).contains(&price) {
+            return Err(format!("score {} is out of range; it must be from -1 to 1", cells[score]));
+        }
+        let size = items.map_or(Ok(Some(1)), |slot| self.map.size.apply_whole(cells[slot])).map_err(|e| format!("items {e}"))?;
+        let size = size.filter(|n| (1..=LARGEST_SIZE).contains(n)).ok_or("items is absent or not above 0")?;
+        out.push(Event { kind: EventKind::Sentiment as u8, price, size, ..stamp });
+        Ok(())
+    }
+
+    /// A figure that somebody publishes; a row without one says nothing new.
+    fn figure(&self, cells: &[Cell<'_>], stamp: Event, out: &mut Vec<Event>) -> Result<(), String> {
+        let Rows::Figures { value, kind } = self.map.rows else { return Ok(()) };
+        let Some(price) = self.map.price.apply(cells[value]).map_err(|e| format!("value {e}"))? else { return Ok(()) };
+        if !(-LARGEST_PRICE..=LARGEST_PRICE).contains(&price) {
+            return Err(format!("value {} is out of range", cells[value]));
+        }
+        out.push(Event { kind: EventKind::Reference as u8, aux: kind as u64, price, ..stamp });
         Ok(())
     }
 
