@@ -108,3 +108,22 @@ def test_aapl_ten_level_book_follows_every_message(shared_data: Path, config: Co
 def test_amzn_level_one_book_follows_every_message(shared_data: Path, config: Config) -> None:
     good, judged = _one_step(shared_data, config, "AMZN", 1)
     assert (good, judged) == (43_561, 43_561)
+
+
+def test_es_prints_are_the_fills_of_the_orders_that_rested(shared_data: Path, config: Config) -> None:
+    events = np.concatenate(list(feeds.open(_es(shared_data)[1:], format="dbn", config=config)))
+    ends = np.cumsum((events["flags"] & EventFlag.LAST) != 0)
+    of = np.concatenate([[0], ends[:-1]])
+
+    def sizes(kind: EventKind, side: Side) -> NDArray[np.float64]:
+        mask = (events["kind"] == kind) & (events["side"] == side)
+        return np.asarray(np.bincount(of[mask], weights=events["size"][mask], minlength=int(of.max()) + 1), np.float64)
+
+    assert int(events["size"][events["kind"] == EventKind.TRADE].sum()) == 9_892
+    for aggressor, resting in ((Side.BID, Side.ASK), (Side.ASK, Side.BID)):
+        printed, filled = sizes(EventKind.TRADE, aggressor), sizes(EventKind.EXECUTE, resting)
+        assert np.array_equal(filled[printed > 0], printed[printed > 0])
+    # The opening has no aggressor: what it prints was filled on both sides.
+    opening, filled = sizes(EventKind.TRADE, Side.NONE), sizes(EventKind.EXECUTE, Side.NONE)
+    assert (opening > 0).sum() == 1
+    assert filled[opening > 0].tolist() == (2 * opening[opening > 0]).tolist()

@@ -295,3 +295,17 @@ fn after_a_gap_the_next_snapshot_heals_the_book() {
     assert_eq!(books_at(&events, CENT).last(), Some(&market.book()));
     assert!(events.iter().any(|e| e.has(EventFlags::SNAPSHOT) && e.kind == EventKind::Clear as u8 && e.sequence == 12));
 }
+
+#[test]
+fn a_change_that_begins_where_the_snapshot_ends_joins_it() {
+    let trade = r#"{"e":"trade","E":1,"T":1700000000500,"s":"BTCUSDT","t":5,"p":"1","q":"3","m":true}"#;
+    let snapshot = r#"{"lastUpdateId":10,"T":1700000000500,"bids":[["1.00","5"]],"asks":[]}"#;
+    let change = |pu: u64| {
+        format!(r#"{{"e":"depthUpdate","E":1,"T":1700000000500,"s":"BTCUSDT","U":{},"u":{},"pu":{pu},"b":[],"a":[["2.00","7"]]}}"#, pu + 3, pu + 4)
+    };
+    let text = [trade, snapshot, &change(10), &change(14)].map(|m| format!("{AT} {m}")).join("\n");
+    let (events, faults) = decode(&[&text]);
+    assert_eq!((events.len(), faults), (5, [0; FaultKind::COUNT]), "perpetual updates skip numbers: only pu tells");
+    let text = [trade, snapshot, &change(11)].map(|m| format!("{AT} {m}")).join("\n");
+    assert_eq!(decode(&[&text]).1, [1, 0, 0, 0, 0]);
+}

@@ -194,6 +194,8 @@ fn statistics_definitions_and_imbalances_are_references() {
     let got = events(3, dbn::Schema::Imbalance, &[imbalance.as_ref()]);
     assert_eq!(reference(&got), [(ReferenceKind::Indicative, 51, 600, 0), (ReferenceKind::Imbalance, 50, 40, 0)]);
     assert_eq!(got[1].side, ASK);
+    let indicative = v3::ImbalanceMsg { ind_match_price: 52, ssr_filling_price: 53, ..imbalance };
+    assert_eq!(reference(&events(3, dbn::Schema::Imbalance, &[indicative.as_ref()]))[0], (ReferenceKind::Indicative, 52, 600, 0));
 }
 
 /// A definition with a tick of 25, an upper limit of 900 and no lower one.
@@ -221,6 +223,8 @@ fn levels() -> impl Strategy<Value = [BidAskPair; 10]> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn ten_levels_rebuild_the_book(rows in prop::collection::vec(levels(), 1..20), version in 1_u8..=3, how in 0_usize..4) {
         let records: Vec<v3::Mbp10Msg> = rows.iter().map(|levels| v3::Mbp10Msg {
