@@ -113,7 +113,7 @@ def published(reader: LimitsTable, epoch: int) -> int:
 def test_writer_killed_at_50_instants_never_loosens_and_then_only_reduces(run: RunDirectory, config: Config) -> None:
     quotes = QuotesTable.open(run, writable=True)
     quotes.publish(calm_quotes())
-    gate = Gate(run.path, config=config)
+    gate = Gate(run.path, config=config, is_flat_at_start=1)
     rng = np.random.default_rng(7)
     now, number = START, 0
     seen = set()
@@ -152,7 +152,7 @@ def test_kill_and_release_work_with_the_writer_dead(run: RunDirectory, config: C
     quotes.heartbeat(0, START, START)
     child = sidecar(run, config, START)
     kill_after(run, child, 3, 0)
-    gate = Gate(run.path, config=config)
+    gate = Gate(run.path, config=config, is_flat_at_start=1)
     assert int(gate.decide(order(1, 1, START), START, START)[0]["verdict"]) == Verdict.ACCEPT
     controls = Controls.open(run)
     number = controls.arm_kill("ann", "runaway algorithm seen")

@@ -498,8 +498,10 @@ impl Gate {
         }
     }
 
+    /// Trusts nothing of this gate's state any more: cancels pass, everything else is refused until it is opened anew. For a
+    /// border that caught a panic outside a decision.
     #[cold]
-    fn poison(&mut self, now_mono: i64, now_utc: i64) {
+    pub fn poison(&mut self, now_mono: i64, now_utc: i64) {
         self.is_poisoned = true;
         self.record_transition(Transition::whole(Transition::POISON, 1), now_mono, now_utc);
         self.publish_status(now_mono);

@@ -53,7 +53,7 @@ impl Default for GateOptions {
             ramp_ns: 10 * NS_PER_S,
             market_slippage_ticks: 0,
             hold_controls: 0,
-            is_flat_at_start: true,
+            is_flat_at_start: false,
             live_orders: 1 << 16,
             id_blocks: 1 << 16,
         }

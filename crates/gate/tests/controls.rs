@@ -181,13 +181,13 @@ fn negative_prices_pass_where_the_class_allows_them() {
 fn ten_times_the_market_is_refused_by_the_collar_and_the_sum_of_everything_by_the_notional() {
     let mut block = open_static();
     block.collar_ppm = 50_000;
-    let mut world = World::with(block, GateOptions::default(), false);
+    let mut world = World::with(block, flat(), false);
     let decision = world.new_order(Side::BUY, 1, 10 * BID);
     assert_rejected(&decision, ReasonCode::PriceOutsideCollar);
     assert_eq!((decision.measured, decision.unit, decision.control), (10 * BID, Unit::Price as u8, 15));
     let mut block = open_static();
     block.max_order_notional = i64::MAX - 1;
-    let mut world = World::with(block, GateOptions::default(), false);
+    let mut world = World::with(block, flat(), false);
     assert_rejected(&world.new_order(Side::BUY, i64::MAX, BID), ReasonCode::NotionalExceedsLimit);
 }
 
@@ -195,7 +195,7 @@ fn ten_times_the_market_is_refused_by_the_collar_and_the_sum_of_everything_by_th
 fn the_rate_passes_exactly_its_number_and_every_cancel() {
     let mut block = open_static();
     block.rate_new_per_s = 100;
-    let options = GateOptions { duplicate_window_ns: 0, ..GateOptions::default() };
+    let options = GateOptions { duplicate_window_ns: 0, ..flat() };
     let mut world = World::with(block, options, false);
     let decisions: Vec<_> = (0..150).map(|_| world.new_order(Side::BUY, 1, BID)).collect();
     let accepted: Vec<_> = decisions.iter().filter(|d| d.verdict == Verdict::Accept as u8).map(|d| d.client_order_id).collect();
@@ -228,7 +228,7 @@ fn a_repeated_client_order_id_is_refused_whatever_the_first_decision_was() {
 
 #[test]
 fn a_hold_type_breach_holds_unless_a_hard_one_follows() {
-    let options = GateOptions { hold_controls: 1 << 12, ..GateOptions::default() };
+    let options = GateOptions { hold_controls: 1 << 12, ..flat() };
     let mut block = open_static();
     block.max_order_quantity = 9;
     let mut world = World::with(block, options, false);
@@ -247,7 +247,7 @@ fn a_hold_type_breach_holds_unless_a_hard_one_follows() {
 fn the_order_that_breaks_the_sum_is_refused_and_ledgers_move_on_accept_only() {
     let mut block = open_static();
     block.position_max_long = 95;
-    let mut world = World::with(block, GateOptions { duplicate_window_ns: 0, ..GateOptions::default() }, false);
+    let mut world = World::with(block, GateOptions { duplicate_window_ns: 0, ..flat() }, false);
     for i in 0..20 {
         let decision = world.new_order(Side::BUY, 5, BID);
         if i < 19 { assert_accepted(&decision) } else { assert_rejected(&decision, ReasonCode::PositionExceedsLimit) }

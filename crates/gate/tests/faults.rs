@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What breaks around a gate (`controls` section 7), and what must hold then.
 mod world;
-use pretrade_gate::{Gate, GateOptions, VenueKind, VenueMessage};
+use pretrade_gate::{Gate, VenueKind, VenueMessage};
 use pretrade_records::parameter::Parameter;
 use pretrade_records::units::STANDOFF_OFF;
 use pretrade_records::{Order, ReasonCode, Side};
@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt;
 use world::*;
 
 fn journalled() -> World {
-    World::with(open_static(), GateOptions::default(), true)
+    World::with(open_static(), flat(), true)
 }
 
 /// Byte offset of the ring's `failed` word (`schemas/ring.json`).
@@ -175,7 +175,7 @@ fn an_order_whose_record_is_refused_at_the_last_moment_is_not_accepted_and_its_r
 fn what_waits_for_the_stand_off_lends_no_time_to_the_size() {
     let mut block = open_static();
     block.max_order_quantity = 500;
-    let mut world = World::with(block, GateOptions::default(), false);
+    let mut world = World::with(block, flat(), false);
     let mut tight = block;
     (tight.max_order_quantity, tight.passive_standoff_ticks) = (50, 5);
     world.publish_block(tight);
@@ -197,7 +197,7 @@ fn what_waits_for_the_stand_off_lends_no_time_to_the_size() {
 fn a_restart_is_no_way_round_a_ramp() {
     let mut block = open_static();
     block.max_order_quantity = 500;
-    let mut world = World::with(block, GateOptions::default(), true);
+    let mut world = World::with(block, flat(), true);
     let mut tight = block;
     tight.max_order_quantity = 50;
     world.publish_block(tight);
@@ -216,7 +216,7 @@ fn a_restart_is_no_way_round_a_ramp() {
 fn stamps_of_another_boot_bind_nobody() {
     let mut block = open_static();
     block.rate_new_per_s = 3;
-    let mut world = World::with(block, GateOptions::default(), true);
+    let mut world = World::with(block, flat(), true);
     world.hold(0);
     for i in 0..3 {
         assert_accepted(&world.new_order(Side::BUY, 1, BID - i * TICK));

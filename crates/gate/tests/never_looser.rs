@@ -2,7 +2,6 @@
 //! Invariant I2 under random records: whatever is published, no limit in force is looser than what humans signed, and
 //! outside stage 0 never looser than the tighter of static and last good.
 mod world;
-use pretrade_gate::GateOptions;
 use pretrade_gate::merge::Values;
 use pretrade_records::LimitsRecord;
 use pretrade_records::parameter::Parameter;
@@ -45,7 +44,7 @@ proptest! {
     fn no_record_loosens(steps in proptest::collection::vec(step(), 1..40)) {
         let mut block = open_static();
         (block.max_order_quantity, block.position_max_long, block.collar_ticks, block.passive_standoff_ticks) = (500, 5_000, 200, 0);
-        let mut world = World::with(block, GateOptions::default(), false);
+        let mut world = World::with(block, flat(), false);
         let statics: Values = std::array::from_fn(|i| block.get(Parameter::ALL[i]).unwrap());
         let now = world.now;
         world.gate().poll(now, now).unwrap();

@@ -15,7 +15,7 @@ fn limited(quantity: i64) -> pretrade_shm::ParameterBlock {
 
 #[test]
 fn s5_reduce_only_lets_exactly_the_position_out_once() {
-    let mut world = World::with(limited(500), GateOptions::default(), false);
+    let mut world = World::with(limited(500), flat(), false);
     world.hold(500);
     assert_accepted(&world.new_order(Side::BUY, 1, BID));
     // The sidecar dies; the feed handler lives.
@@ -36,7 +36,7 @@ fn s5_reduce_only_lets_exactly_the_position_out_once() {
 
 #[test]
 fn a_dead_sidecar_means_the_tighter_of_static_and_last_good_then_reductions_only() {
-    let mut world = World::with(limited(500), GateOptions::default(), false);
+    let mut world = World::with(limited(500), flat(), false);
     let mut high = world.block;
     high.max_order_quantity = 50;
     world.publish(LimitsRecord { tier: Tier::High as u8, ..record_of(&high, 2) });
@@ -69,7 +69,7 @@ fn a_dead_sidecar_means_the_tighter_of_static_and_last_good_then_reductions_only
 
 #[test]
 fn without_any_good_record_the_static_limit_is_halved() {
-    let mut world = World::with(limited(500), GateOptions::default(), false);
+    let mut world = World::with(limited(500), flat(), false);
     world.publish(LimitsRecord { valid_mask: 0, ..record_of(&limited(500), 2) });
     let fresh = Gate::open(world.files.clone(), world.options);
     drop(world.gate.take());
@@ -91,7 +91,7 @@ fn a_record_that_cannot_be_trusted_never_loosens() {
         ("model absent", |r| r.flags |= flags::MODEL_ABSENT),
     ];
     for (name, change) in spoil {
-        let mut world = World::with(limited(500), GateOptions::default(), false);
+        let mut world = World::with(limited(500), flat(), false);
         world.publish(record_of(&limited(50), 2));
         assert_accepted(&world.new_order(Side::BUY, 50, BID));
         let mut record = record_of(&limited(500), 3);
@@ -105,7 +105,7 @@ fn a_record_that_cannot_be_trusted_never_loosens() {
 #[test]
 fn a_record_whose_checksum_is_wrong_never_loosens() {
     use std::os::unix::fs::FileExt;
-    let mut world = World::with(limited(500), GateOptions::default(), false);
+    let mut world = World::with(limited(500), flat(), false);
     world.publish(record_of(&limited(50), 2));
     assert_accepted(&world.new_order(Side::BUY, 50, BID));
     let file = std::fs::OpenOptions::new().read(true).write(true).open(&world.files.limits).unwrap();
@@ -126,7 +126,7 @@ fn a_record_whose_checksum_is_wrong_never_loosens() {
 fn dynamic_values_are_clamped_between_floor_and_static() {
     let mut block = limited(500);
     block.position_max_long = 1_000;
-    let mut world = World::with(block, GateOptions::default(), false);
+    let mut world = World::with(block, flat(), false);
     let mut row = instrument_row(block);
     row.floor = block;
     row.floor.max_order_quantity = 20;
@@ -185,7 +185,7 @@ fn kill_stops_everything_but_cancels_and_release_lets_trading_return() {
 
 #[test]
 fn s16_replace_that_crosses_is_a_new_decision_and_down_to_the_limit_passes() {
-    let mut world = World::with(limited(500), GateOptions::default(), false);
+    let mut world = World::with(limited(500), flat(), false);
     let working = world.new_order(Side::BUY, 500, BID);
     let mut high = limited(50);
     high.passive_standoff_ticks = 5;
@@ -251,7 +251,7 @@ fn s18_widening_the_stand_off_never_admits_an_order_refused_before() {
 
 #[test]
 fn a_reduction_of_one_lot_passes_a_calibrated_zero_but_not_a_static_one() {
-    let mut world = World::with(limited(500), GateOptions::default(), false);
+    let mut world = World::with(limited(500), flat(), false);
     world.hold(10);
     world.publish_block(limited(0));
     assert_rejected(&world.new_order(Side::BUY, 1, BID), ReasonCode::OrderExceedsLimit);
@@ -263,7 +263,7 @@ fn a_reduction_of_one_lot_passes_a_calibrated_zero_but_not_a_static_one() {
 
 #[test]
 fn an_unknown_position_is_missing_not_zero() {
-    let mut world = World::with(open_static(), GateOptions { is_flat_at_start: false, ..GateOptions::default() }, false);
+    let mut world = World::with(open_static(), GateOptions::default(), false);
     let decision = world.new_order(Side::BUY, 1, BID);
     assert_rejected(&decision, ReasonCode::InputMissing);
     assert_eq!(decision.control, 18);
@@ -273,7 +273,7 @@ fn an_unknown_position_is_missing_not_zero() {
 
 #[test]
 fn an_absent_controls_table_refuses_the_start() {
-    let mut world = World::with(limited(500), GateOptions::default(), false);
+    let mut world = World::with(limited(500), flat(), false);
     assert_accepted(&world.new_order(Side::BUY, 500, BID));
     std::fs::remove_file(&world.files.controls).unwrap();
     drop(world.gate.take());
@@ -297,7 +297,7 @@ fn a_caught_panic_poisons_the_gate_and_cancels_still_pass() {
 
 #[test]
 fn restart_rebuilds_exposure_ids_latches_and_last_good_limits() {
-    let mut world = World::with(limited(500), GateOptions::default(), true);
+    let mut world = World::with(limited(500), flat(), true);
     world.publish(LimitsRecord { tier: Tier::High as u8, ..record_of(&limited(50), 2) });
     let buy = world.new_order(Side::BUY, 30, BID);
     let sell = world.new_order(Side::SELL, 20, ASK);
@@ -335,7 +335,7 @@ fn arm(flags: u8) -> LimitsRecord {
 #[test]
 fn only_a_record_marked_static_needs_no_model() {
     for (flags, stage, limit) in [(flags::STATIC, 0, 500), (0, 1, 250), (flags::STATIC | flags::MODEL_ABSENT, 1, 250)] {
-        let mut world = World::with(limited(500), GateOptions::default(), false);
+        let mut world = World::with(limited(500), flat(), false);
         drop(world.gate.take());
         world.publish(arm(flags));
         world.gate = Some(Gate::open(world.files.clone(), world.options).unwrap());
@@ -346,13 +346,13 @@ fn only_a_record_marked_static_needs_no_model() {
 
 #[test]
 fn the_static_mark_excuses_no_other_number_and_no_model_that_fell_silent() {
-    let mut world = World::with(limited(500), GateOptions::default(), false);
+    let mut world = World::with(limited(500), flat(), false);
     drop(world.gate.take());
     world.publish(LimitsRecord { max_order_quantity: 400, ..arm(flags::STATIC) });
     world.gate = Some(Gate::open(world.files.clone(), world.options).unwrap());
     assert_eq!(world.new_order(Side::BUY, 501, BID).stage, 1);
 
-    let mut world = World::with(limited(500), GateOptions::default(), false);
+    let mut world = World::with(limited(500), flat(), false);
     world.publish(record_of(&limited(50), 2));
     assert_accepted(&world.new_order(Side::BUY, 50, BID));
     world.publish(LimitsRecord { version: 3, ..arm(flags::STATIC) });

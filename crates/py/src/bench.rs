@@ -338,7 +338,8 @@ fn full_check(
             }
         })
         .collect();
-    let gate = py.detach(|| Gate::open(files, GateOptions { id_blocks: 1 << 17, ..GateOptions::default() })).map_err(failed)?;
+    let gate =
+        py.detach(|| Gate::open(files, GateOptions { id_blocks: 1 << 17, is_flat_at_start: true, ..GateOptions::default() })).map_err(failed)?;
     let measured = py.detach(|| {
         let gate = std::cell::RefCell::new(gate);
         let now = std::cell::Cell::new((clock(libc::CLOCK_MONOTONIC), clock(libc::CLOCK_REALTIME)));

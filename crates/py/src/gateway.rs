@@ -236,7 +236,7 @@ impl Gate {
             }));
             match taken {
                 Ok(is_known) => unknown += u64::from(!is_known),
-                Err(_) => return Err(self.give_up(py)),
+                Err(_) => return Err(self.give_up(py, now_mono, now_utc)),
             }
         }
         Ok(unknown)
@@ -250,7 +250,7 @@ impl Gate {
         let gate = self.open_gate(py)?;
         match catch_unwind(AssertUnwindSafe(|| gate.poll(now_mono, now_utc))) {
             Ok(polled) => polled.map_err(|e| raise(py, e.to_string())),
-            Err(_) => Err(self.give_up(py)),
+            Err(_) => Err(self.give_up(py, now_mono, now_utc)),
         }
     }
 
@@ -334,12 +334,12 @@ impl Gate {
 const POISONED: &str = "the gate was poisoned by a caught panic; cancels pass, everything else is refused; rebuild it from its journal";
 
 impl Gate {
-    /// After a panic outside a decision the state is not trusted: the gate poisons itself, and journals that, at the next order.
+    /// After a panic outside a decision the state is not trusted.
     #[cold]
-    fn give_up(&mut self, py: Python<'_>) -> PyErr {
+    fn give_up(&mut self, py: Python<'_>, now_mono: i64, now_utc: i64) -> PyErr {
         self.is_unsound = true;
         if let Some(gate) = &mut self.gate {
-            gate.plant_panic();
+            gate.poison(now_mono, now_utc);
         }
         raise(py, POISONED.to_owned())
     }

@@ -166,7 +166,7 @@ def from_python(directory: Path) -> Result:
     empty = sorted(-(now() - now()) for _ in range(10_001))[5_000]
     times = []
     with _writer("write_tables", tables, 100, _PER_SECOND, True), tempfile.TemporaryDirectory() as disk:  # noqa: FBT003
-        gate = Gate(tables, journals=Path(disk), live_orders=1 << 19, duplicate_window_ns=0)
+        gate = Gate(tables, journals=Path(disk), live_orders=1 << 19, duplicate_window_ns=0, is_flat_at_start=1)
         check = gate.check
         for i in range(1, _CALLS + 1):
             instrument, strategy, account = i % 100 + 1, i % 8 + 1, i % 4 + 1

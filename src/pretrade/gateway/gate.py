@@ -50,7 +50,8 @@ class Gate(_native.Gate):
     domain
         Clock domain of the tables, 16 bytes; that of this boot where ``None``.
     **overrides
-        Options of the native gate by name; beside a configuration that persons loaded, only those that move no limit.
+        Options of the native gate by name; beside a configuration that persons loaded, only those that move no limit. A position is
+        unknown, and new risk refused, until :meth:`on_position` states it; ``is_flat_at_start=1`` states that all are zero.
 
     Raises
     ------

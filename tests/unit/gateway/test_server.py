@@ -38,7 +38,7 @@ class World:
         Controls.create(self.run, config)
         self.limits, self.quotes = LimitsTable.create(self.run, [1]), QuotesTable.create(self.run, [1])
         self.publish()
-        self.gate = Gate(self.run.path, domain=self.run.clock_domain, config=config)
+        self.gate = Gate(self.run.path, domain=self.run.clock_domain, config=config, is_flat_at_start=1)
         self.server = GatewayServer(self.gate, self.clock, RecordSocket.connect(listener.port, EVENT_DTYPE))
         session = listener.accept(10)
         assert session is not None

@@ -37,7 +37,7 @@ def run(tmp_path: Path, config: Config) -> RunDirectory:
 
 @pytest.fixture
 def gate(run: RunDirectory, config: Config) -> Iterator[Gate]:
-    gate = Gate(run.path, domain=run.clock_domain, config=config)
+    gate = Gate(run.path, domain=run.clock_domain, config=config, is_flat_at_start=1)
     assert gate.on_position(1, 1, 0, NOW, NOW)
     yield gate
     gate.close()
@@ -120,7 +120,7 @@ def test_the_session_tells_two_orders_of_the_same_number_apart(gate: Gate) -> No
 
 
 def test_a_position_is_stated(run: RunDirectory, config: Config) -> None:
-    gate = Gate(run.path, domain=run.clock_domain, config=config, is_flat_at_start=0)
+    gate = Gate(run.path, domain=run.clock_domain, config=config)
     assert gate.position(1, 1) is None
     assert put(gate, 1, 10)["verdict"] == Verdict.REJECT
     assert gate.on_position(1, 1, -40, NOW, NOW)

@@ -22,6 +22,11 @@ pub const T0: i64 = 1_000 * S;
 
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
+/// Positions start at zero, as if the venue had said so.
+pub fn flat() -> GateOptions {
+    GateOptions { is_flat_at_start: true, ..GateOptions::default() }
+}
+
 /// The static limits every world starts from: nothing bounds.
 pub fn open_static() -> ParameterBlock {
     let mut block = ParameterBlock::default();
@@ -140,7 +145,7 @@ pub struct World {
 
 impl World {
     pub fn new() -> Self {
-        Self::with(open_static(), GateOptions::default(), false)
+        Self::with(open_static(), flat(), false)
     }
 
     pub fn with(block: ParameterBlock, options: GateOptions, journal: bool) -> Self {
@@ -156,7 +161,7 @@ impl World {
 
     /// A world with these rows of `controls`; the instrument's bounds nothing.
     pub fn over(rows: &[ControlsRecord]) -> Self {
-        Self::of(rows, open_static(), GateOptions::default(), false)
+        Self::of(rows, open_static(), flat(), false)
     }
 
     fn of(rows: &[ControlsRecord], block: ParameterBlock, options: GateOptions, journal: bool) -> Self {
