@@ -56,15 +56,22 @@ def new(kind: str, config: Config | None = None) -> Anomaly:
     return KINDS[kind](config)
 
 
-def load(folder: Path) -> Anomaly:
+def load(folder: Path, config: Config | None = None) -> Anomaly:
     """Load a saved model and check it against its stored rows.
+
+    Parameters
+    ----------
+    folder
+        Where it was saved.
+    config
+        What the model will be used under: its budgets, cuts and evidence must be those it was fitted with. ``None`` only looks at it.
 
     Raises
     ------
     ModelError
-        If the folder is no model, was changed, or scores its check rows otherwise than when it was saved.
+        If the folder is no model, was changed, scores its check rows otherwise than when it was saved, or was fitted under other settings.
     """
-    return load_as(Path(folder), KINDS)
+    return load_as(Path(folder), KINDS, config)
 
 
 def train_anomaly(features: Features, *, kind: str = "pca", out: Path, config: Config | None = None, seed: int = 0) -> Anomaly:

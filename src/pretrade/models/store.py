@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from pretrade.domain import Config
 from pretrade.domain.errors import ModelError
 from pretrade.features import VECTOR
 from pretrade.models import onnx_graph
@@ -58,14 +60,14 @@ def save(model: Anomaly, folder: Path) -> None:
         raise ModelError(f"model folder {folder} cannot be written: {e}") from e
 
 
-def load_as(folder: Path, kinds: Mapping[str, type[Anomaly]]) -> Anomaly:
+def load_as(folder: Path, kinds: Mapping[str, type[Anomaly]], config: Config | None = None) -> Anomaly:
     """Read a folder back.
 
     Raises
     ------
     ModelError
-        If a file is missing, changed or of another format, the check rows score otherwise, or the ONNX graph (compared where onnx is
-        installed) holds other weights.
+        If a file is missing, changed or of another format, the check rows score otherwise, the ONNX graph (compared where onnx is
+        installed) holds other weights, or budgets, cuts or evidence differ from those of ``config``.
     """
     try:
         manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
@@ -92,7 +94,18 @@ def load_as(folder: Path, kinds: Mapping[str, type[Anomaly]]) -> Anomaly:
     graph = model.graph()
     if GRAPH in model.files and graph is not None and onnx_graph.is_available():
         onnx_graph.check_weights((folder / GRAPH).read_bytes(), graph, str(folder / GRAPH))
+    if config is not None:
+        _refuse_other_settings(model, config, folder)
     return model
+
+
+def _refuse_other_settings(model: Anomaly, config: Config, folder: Path) -> None:
+    """A model keeps the cuts and the evidence it was fitted with; under another configuration they would rule unseen."""
+    for section in ("anomaly", "evidence"):
+        own, wanted = (dataclasses.asdict(getattr(c, section)) for c in (model.config, config))
+        for name, value in own.items():
+            if value != wanted[name]:
+                raise ModelError(f"model {folder} was fitted with [{section}] {name} {value}; the configuration says {wanted[name]}: fit it again")
 
 
 def _hash(path: Path) -> str:

@@ -132,7 +132,7 @@ def _told(model: models.AnomalyModel | None, note: str) -> dict[str, Any]:
 def _model(request: ReplayRequest, config: Config, rows: features.Features) -> tuple[models.AnomalyModel | None, features.Features, str]:
     """The given model and all rows, or one fitted on the first rows and the rest; none where the first rows are too few."""
     if request.model is not None:
-        model = models.load(request.model)
+        model = models.load(request.model, config)
         return model, rows, f"model {model.id} from {request.model}"
     cut = int(len(rows.ts_recv) * FIT_SHARE)
     first = rows[:cut].calm()

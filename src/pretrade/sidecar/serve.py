@@ -23,7 +23,7 @@ from pretrade.domain import EVENT_DTYPE, Config, Instrument
 from pretrade.domain.clock import RecordClock, WallClock
 from pretrade.domain.errors import GateError, PretradeError
 from pretrade.gateway.server import GatewayServer
-from pretrade.limits import Controls, LimitsTable, QuotesTable, RunDirectory, is_simulated, survive_truncation
+from pretrade.limits import Controls, LimitsTable, QuotesTable, RunDirectory, is_simulated, refuse_unsigned, survive_truncation
 from pretrade.limits.layouts import dtype_of
 from pretrade.sidecar.capture import Capture
 from pretrade.sidecar.checkpoint import CheckpointFile
@@ -117,6 +117,8 @@ def serve_sidecar(run_path: Path, config: Config, instruments: tuple[Instrument,
     is_stopped = stop_on_signals()
     survive_truncation()
     run = RunDirectory(run_path)
+    # What calibration publishes under a configuration nobody loaded would be bounded by the envelope only.
+    refuse_unsigned(run, config)
     limits = LimitsTable.open(run, writable=True)
     clock = WallClock()
     if model_path is None:
@@ -125,7 +127,7 @@ def serve_sidecar(run_path: Path, config: Config, instruments: tuple[Instrument,
         announce(run_path / "sidecar.json")
         publish_static(limits, records, clock, is_stopped)
         return
-    model = models.load(model_path)
+    model = models.load(model_path, config)
     await_file(run_path / "capture.json", is_stopped)
     sidecar = Sidecar(
         config,

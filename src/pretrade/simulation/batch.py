@@ -170,7 +170,7 @@ def _begin_work(options: StoryOptions, config: Config, folders: Mapping[str, Pat
     """Load the models once a process; a worker ends with its parent, and an interrupt is the parent's to answer."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    fitted = {kind: models.load(folder) for kind, folder in folders.items()}
+    fitted = {kind: models.load(folder, config) for kind, folder in folders.items()}
     _worker[:] = [lambda seed: contend(seed, options, config, fitted)]
 
 

@@ -126,7 +126,7 @@ def calm_models(
             model = models.new(kind, config).fit(rows, seed=0)
             _keep(model, folders[kind])
             say(f"fitted {kind}")
-    return {kind: models.load(folder) for kind, folder in folders.items()}
+    return {kind: models.load(folder, config) for kind, folder in folders.items()}
 
 
 def _keep(model: models.Anomaly, folder: Path) -> None:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,17 @@ def test_a_changed_model_file_is_refused(tmp_path: Path, pca: PcaAnomaly) -> Non
     file.write_bytes(raw)
     with pytest.raises(ModelError, match="was changed"):
         models.load(tmp_path / "m")
+
+
+def test_a_model_fitted_under_other_evidence_or_budgets_is_refused(tmp_path: Path, pca: PcaAnomaly) -> None:
+    pca.save(tmp_path / "m")
+    assert models.load(tmp_path / "m", pca.config).id == pca.id
+    strict = replace(pca.config, evidence=replace(pca.config.evidence, high_depth=0.2))
+    with pytest.raises(ModelError, match=r"fitted with \[evidence\] high_depth 0\.35; the configuration says 0\.2: fit it again"):
+        models.load(tmp_path / "m", strict)
+    other = replace(pca.config, anomaly=replace(pca.config.anomaly, budget_high=5.0))
+    with pytest.raises(ModelError, match=r"\[anomaly\] budget_high"):
+        models.load(tmp_path / "m", other)
 
 
 def test_a_model_whose_check_rows_score_otherwise_is_refused(tmp_path: Path, pca: PcaAnomaly) -> None:
