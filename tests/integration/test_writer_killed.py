@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import signal
+import multiprocessing
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -69,11 +69,20 @@ def order(number: int, quantity: int, now: int, side: Side = Side.BID) -> NDArra
     return o
 
 
-def sidecar(run: RunDirectory, config: Config, tick: int) -> int:
-    """Fork a writer that publishes NORMAL, HIGH, NORMAL, ... as fast as it can and beats at ``tick``."""
-    child = os.fork()
-    if child:
-        return child
+# From a server without threads: a fork of this process would copy whatever libraries other tests have started.
+_WRITERS = multiprocessing.get_context("forkserver")
+_WRITERS.set_forkserver_preload(["tests.integration.test_writer_killed"])
+
+
+def sidecar(run: RunDirectory, config: Config, tick: int) -> BaseProcess:
+    """A writer that publishes NORMAL, HIGH, NORMAL, ... as fast as it can and beats at ``tick``."""
+    child = _WRITERS.Process(target=publish_for_ever, args=(run, config, tick), daemon=True)
+    child.start()
+    return child
+
+
+def publish_for_ever(run: RunDirectory, config: Config, tick: int) -> None:
+    """Body of the writer; it ends by SIGKILL only."""
     table = LimitsTable.open(run, writable=True)
     version = 0
     while True:
@@ -85,7 +94,7 @@ def sidecar(run: RunDirectory, config: Config, tick: int) -> int:
         table.heartbeat(0, tick + version, tick + version)
 
 
-def kill_after(run: RunDirectory, child: int, versions: int, epoch: int, gate: Gate | None = None, now: int = 0) -> None:
+def kill_after(run: RunDirectory, child: BaseProcess, versions: int, epoch: int, gate: Gate | None = None, now: int = 0) -> None:
     """Kill the writer once it has published ``versions`` records of its epoch and the gate, if any, trusts it again."""
     reader = LimitsTable.open(run)
     try:
@@ -96,8 +105,8 @@ def kill_after(run: RunDirectory, child: int, versions: int, epoch: int, gate: G
             if gate is not None:
                 gate.poll(now, now)
     finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        child.kill()
+        child.join()
 
 
 def published(reader: LimitsTable, epoch: int) -> int:
@@ -109,7 +118,6 @@ def published(reader: LimitsTable, epoch: int) -> int:
     return int(record["version"]) if int(record["epoch"]) > epoch else -1
 
 
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_writer_killed_at_50_instants_never_loosens_and_then_only_reduces(run: RunDirectory, config: Config) -> None:
     quotes = QuotesTable.open(run, writable=True)
     quotes.publish(calm_quotes())
@@ -145,7 +153,6 @@ def test_writer_killed_at_50_instants_never_loosens_and_then_only_reduces(run: R
     gate.close()
 
 
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_kill_and_release_work_with_the_writer_dead(run: RunDirectory, config: Config) -> None:
     quotes = QuotesTable.open(run, writable=True)
     quotes.publish(calm_quotes())
