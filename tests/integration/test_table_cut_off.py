@@ -45,6 +45,15 @@ class Desk:
         self.alive.remove(table)
         os.truncate(table.path, 0)
 
+    def restart(self) -> None:
+        """Kill the gateway as a power cut would, and start it again on the same run directory."""
+        self.session.close()
+        self.process.kill()
+        self.process.wait(30)
+        (self.run.path / "gateway.json").unlink()
+        self.process = start(self.run)
+        self.session = connect(self.run, self.process)
+
     def ask(self, action: Action = Action.NEW) -> np.void:
         """One small order (or a cancel of the first), decided on fresh tables."""
         now = time.monotonic_ns()
@@ -94,19 +103,28 @@ def desk(tmp_path: Path, config: Config) -> Iterator[Desk]:
     limits, quotes = LimitsTable.open(run, writable=True), QuotesTable.open(run, writable=True)
     limits.publish(calibration.static_records(config, [1], epoch=limits.epoch, now_mono=time.monotonic_ns()))
     quotes.publish(quotes_record())
-    process = subprocess.Popen([sys.executable, "-m", "pretrade", "gateway", f"--run={run.path}"])
+    process = start(run)
+    desk = None
     try:
-        end = time.monotonic() + PATIENCE_S
-        while not (run.path / "gateway.json").exists():
-            assert process.poll() is None
-            assert time.monotonic() < end, "the gateway did not come up"
-        port = int(json.loads((run.path / "gateway.json").read_text())["port"])
-        session = RecordSocket.connect(port, DECISION_DTYPE)
-        yield Desk(run, process, session, [limits, quotes])
-        session.close()
+        desk = Desk(run, process, connect(run, process), [limits, quotes])
+        yield desk
+        desk.session.close()
     finally:
+        process = desk.process if desk is not None else process
         process.send_signal(signal.SIGTERM)
         process.wait(30)
+
+
+def start(run: RunDirectory) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", "pretrade", "gateway", f"--run={run.path}"])
+
+
+def connect(run: RunDirectory, process: subprocess.Popen[bytes]) -> RecordSocket:
+    end = time.monotonic() + PATIENCE_S
+    while not (run.path / "gateway.json").exists():
+        assert process.poll() is None
+        assert time.monotonic() < end, "the gateway did not come up"
+    return RecordSocket.connect(int(json.loads((run.path / "gateway.json").read_text())["port"]), DECISION_DTYPE)
 
 
 @pytest.mark.slow
@@ -130,3 +148,14 @@ def test_quotes_cut_off_leave_no_reference_price_and_a_living_gateway(desk: Desk
     assert int(desk.ask()["verdict"]) == Verdict.REJECT
     assert int(desk.ask(Action.CANCEL)["verdict"]) == Verdict.ACCEPT
     assert desk.process.poll() is None
+
+
+@pytest.mark.slow
+def test_a_gateway_without_a_venue_is_flat_in_its_first_life_and_states_nothing_over_a_broken_journal(desk: Desk) -> None:
+    assert int(desk.ask_until(0)["verdict"]) == Verdict.ACCEPT
+    desk.restart()
+    assert int(desk.ask_until(0)["verdict"]) == Verdict.ACCEPT, "what was stated stands in the journal"
+    (desk.run.path / "gate-0.ring").unlink()
+    desk.restart()
+    refused = desk.ask_until(0)
+    assert (int(refused["verdict"]), int(refused["reason"]), int(refused["control"])) == (Verdict.REJECT, ReasonCode.INPUT_MISSING, 18)

@@ -185,11 +185,13 @@ def serve_gateway(
     is_stopped = stop_on_signals()
     survive_truncation()
     domain = _simulated_domain(RunDirectory(run_path)) if clock == "records" else None
+    # A first life without a venue is flat, and says so. A later one reads its journal: what that no longer knows is no zero.
+    is_flat = venue_path is None and not (RunDirectory(run_path).journals / f"gate-{gateway_id}.journal").exists()
     gate = gateway.Gate(run_path, gateway_id=gateway_id, config=config, quotes=quotes, domain=domain)
     venue = None
-    if venue_path is None:
+    if is_flat:
         _state_flat(gate, config)
-    else:
+    if venue_path is not None:
         venue = RecordSocket.connect(int(await_file(venue_path, is_stopped)["order_port"]), EVENT_DTYPE)
     announce(run_path / "gateway-ready.json")
     server = GatewayServer(gate, RecordClock() if clock == "records" else await_clock(clock_file, offset_ns, is_stopped), venue)
@@ -214,9 +216,8 @@ def _simulated_domain(run: RunDirectory) -> bytes:
 
 
 def _state_flat(gate: gateway.Gate, config: Config) -> None:
-    """No venue, no fills: where nothing else is known, every position is zero."""
+    """No venue, no fills, no earlier life: every position is zero."""
     clock = WallClock()
     for account in config.accounts:
         for instrument in config.instruments:
-            if gate.position(instrument.instrument_id, account.account_id) is None:
-                gate.on_position(instrument.instrument_id, account.account_id, 0, clock.mono(), clock.utc())
+            gate.on_position(instrument.instrument_id, account.account_id, 0, clock.mono(), clock.utc())
