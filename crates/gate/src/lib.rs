@@ -6,6 +6,7 @@
 //! Standards: RTS 6 (2017/589) art. 12, 15, 17; SEC rule 15c3-5; FIX tag 103.
 #![forbid(unsafe_code)]
 
+mod apply;
 pub mod arithmetic;
 pub mod bounds;
 pub mod breach;
