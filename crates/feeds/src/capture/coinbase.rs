@@ -5,10 +5,10 @@
 //! messages are missing. `last_match` repeats the print before the subscription, `ticker` what the other channels say.
 use super::number::{Number, iso, level};
 use super::places::Places;
-use super::{Instruments, Sink, Trouble};
+use super::{Instruments, Sink, Trouble, buy_or_sell};
 use crate::FaultKind;
 use crate::table::TableInstrument;
-use pretrade_records::{Event, EventFlags, EventKind, Side};
+use pretrade_records::{Event, EventFlags, EventKind};
 use serde::Deserialize;
 
 /// Our code of the venue.
@@ -64,14 +64,6 @@ impl Default for Coinbase {
     }
 }
 
-fn side(text: &str) -> Result<Side, String> {
-    match text {
-        "buy" => Ok(Side::Bid),
-        "sell" => Ok(Side::Ask),
-        other => Err(format!("side is {other:?}; it must be buy or sell")),
-    }
-}
-
 impl Coinbase {
     pub fn say(&mut self, instruments: &Instruments, message: &str, sink: &mut Sink<'_>) -> Result<(), Trouble> {
         let head: Head<'_> = serde_json::from_str(message)?;
@@ -106,7 +98,7 @@ impl State {
         let stamp = sink.stamp(&self.instrument, iso(update.time)?);
         for (which, price, size) in &update.changes {
             let (price, size) = level([*price, *size], &self.instrument)?;
-            let side = side(which)?;
+            let side = buy_or_sell(which)?;
             if self.has_book {
                 sink.push(Event { kind: EventKind::Level as u8, side: side as u8, price, size, ..stamp });
             }
@@ -120,7 +112,7 @@ impl State {
     fn print(&mut self, print: &Match<'_>, sink: &mut Sink<'_>) -> Result<(), String> {
         let stamp = Event { sequence: print.trade_id, ..sink.stamp(&self.instrument, iso(print.time)?) };
         // The side is that of the order that rested.
-        let (side, price, size) = (side(print.side)?.opposite(), print.price.price(&self.instrument)?, print.size.traded(&self.instrument)?);
+        let (side, price, size) = (buy_or_sell(print.side)?.opposite(), print.price.price(&self.instrument)?, print.size.traded(&self.instrument)?);
         let last = self.last_trade.unwrap_or(print.trade_id.wrapping_sub(1));
         if print.trade_id <= last && self.last_trade.is_some() {
             sink.fault(FaultKind::Duplicate, || format!("trade {} came before", print.trade_id));

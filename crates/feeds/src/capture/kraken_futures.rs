@@ -3,7 +3,7 @@
 use super::number::{Number, level, ms};
 use super::places::Places;
 use super::sync::{Diff, Rules, Sync};
-use super::{Instruments, Sink, Trouble};
+use super::{Instruments, Sink, Trouble, buy_or_sell};
 use crate::FaultKind;
 use crate::table::TableInstrument;
 use pretrade_records::{Event, Side};
@@ -75,14 +75,6 @@ impl Default for KrakenFutures {
     }
 }
 
-fn side(text: &str) -> Result<Side, String> {
-    match text {
-        "buy" => Ok(Side::Bid),
-        "sell" => Ok(Side::Ask),
-        other => Err(format!("side is {other:?}; it must be buy or sell")),
-    }
-}
-
 impl KrakenFutures {
     pub fn say(&mut self, instruments: &Instruments, message: &str, sink: &mut Sink<'_>) -> Result<(), Trouble> {
         let head: Head<'_> = serde_json::from_str(message)?;
@@ -113,7 +105,7 @@ impl State {
     fn change(&mut self, change: &Change<'_>, sink: &mut Sink<'_>) -> Result<(), String> {
         let ts_event = ms(change.timestamp)?;
         let (price, size) = level([change.price, change.size], &self.instrument)?;
-        let levels = vec![(side(change.side)?, price, size)];
+        let levels = vec![(buy_or_sell(change.side)?, price, size)];
         let diff = Diff { first: change.seq, last: change.seq, before: None, ts_event, levels };
         self.sync.diff(&sink.stamp(&self.instrument, ts_event), diff, sink);
         Ok(())
@@ -121,7 +113,7 @@ impl State {
 
     fn print(&mut self, print: &Print<'_>, sink: &mut Sink<'_>) -> Result<(), String> {
         let stamp = Event { sequence: print.seq, ..sink.stamp(&self.instrument, ms(print.time)?) };
-        let (side, price, size) = (side(print.side)?, print.price.price(&self.instrument)?, print.size.traded(&self.instrument)?);
+        let (side, price, size) = (buy_or_sell(print.side)?, print.price.price(&self.instrument)?, print.size.traded(&self.instrument)?);
         if self.last_trade.is_some_and(|last| print.seq <= last) {
             sink.fault(FaultKind::Duplicate, || format!("trade {} came before", print.seq));
             return Ok(());

@@ -27,6 +27,15 @@ use std::path::{Path, PathBuf};
 /// A book of a thousand levels a side and more is one line.
 const LONGEST_LINE: usize = 16 << 20;
 
+/// Side of an order as most venues write it.
+fn buy_or_sell(text: &str) -> Result<Side, String> {
+    match text {
+        "buy" => Ok(Side::Bid),
+        "sell" => Ok(Side::Ask),
+        other => Err(format!("side is {other:?}; it must be buy or sell")),
+    }
+}
+
 /// Why a line is not read: it says nothing and is counted, or the recording is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
