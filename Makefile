@@ -9,7 +9,7 @@ INSTALL := $(BIN)/uv pip install -q --python $(BIN)/python --reinstall-package p
 STEP = @start=$$(date +%s); echo "== $(1)"; $(2) && echo "== $(1): $$(( $$(date +%s) - start )) s"
 
 .NOTPARALLEL:
-.PHONY: demo test lint fmt bench mutants setup setup-dev need-cargo clean
+.PHONY: demo test lint fmt bench mutants fix-acceptance setup setup-dev need-cargo clean
 
 demo: setup
 	$(ENV) $(BIN)/pretrade demo
@@ -37,6 +37,9 @@ bench: setup
 
 mutants: need-cargo setup-dev
 	$(ENV) $(BIN)/python -m tests.planted.plant
+
+fix-acceptance: need-cargo setup-dev
+	$(BIN)/python -m tests.acceptance.quickfix
 
 setup: $(VENV)/.installed
 setup-dev: $(VENV)/.installed-dev
