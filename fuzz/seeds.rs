@@ -37,6 +37,7 @@ fn main() -> std::io::Result<()> {
     for (pick, lines) in CAPTURES {
         write("capture", &format!("{pick}-{}", lines.len()), &[&[pick], lines.as_bytes()].concat())?;
     }
+    write("trees", "stump", STUMP.as_bytes())?;
     write("table", "quotes", quotes(&rows, 2).as_bytes())?;
     for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/maps"))? {
         let path = entry?.path();
@@ -44,6 +45,11 @@ fn main() -> std::io::Result<()> {
     }
     Ok(())
 }
+
+/// A model of one split.
+const STUMP: &str = "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nmax_feature_idx=0\nobjective=binary sigmoid:1\n\
+    feature_names=a\ntree_sizes=1\n\nTree=0\nnum_leaves=2\nnum_cat=0\nsplit_feature=0\nthreshold=0.5\ndecision_type=8\n\
+    left_child=-1\nright_child=-2\nleaf_value=-1.25 0.5\n\nend of trees\n";
 
 /// Lines of captures, by the place of their format.
 const CAPTURES: [(u8, &str); 8] = [

@@ -42,7 +42,7 @@ fn failed(e: impl std::fmt::Display) -> PyErr {
     PyRuntimeError::new_err(e.to_string())
 }
 
-fn figures(m: &Measured) -> HashMap<&'static str, f64> {
+pub(crate) fn figures(m: &Measured) -> HashMap<&'static str, f64> {
     HashMap::from([
         ("n", m.n as f64),
         ("min_ns", m.min_ns),

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `pretrade._native.models`: scorers of trained models.
 use numpy::{PyArray1, PyReadonlyArray1};
-use pretrade_score::{Layer, Network, Projection};
+use pretrade_floor::Slices;
+use pretrade_score::{Forest, Layer, Network, OrderErrorModel, Projection, lightgbm};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
 
 fn refuse(e: impl std::fmt::Display) -> PyErr {
     PyValueError::new_err(e.to_string())
@@ -74,8 +78,97 @@ impl Pca {
     }
 }
 
+/// Boosted trees of a LightGBM text model.
+#[pyclass(frozen, module = "pretrade._native.models")]
+struct Trees {
+    forest: Forest,
+    features: Vec<String>,
+}
+
+#[pymethods]
+impl Trees {
+    #[new]
+    fn new(text: &str) -> PyResult<Self> {
+        let model = lightgbm::parse(text).map_err(refuse)?;
+        Ok(Self { forest: Forest::new(&model.trees, model.features.len()).map_err(refuse)?, features: model.features })
+    }
+
+    /// Names of the features, in the order of a row.
+    #[getter]
+    fn features(&self) -> Vec<String> {
+        self.features.clone()
+    }
+
+    /// Number of trees.
+    #[getter]
+    fn trees(&self) -> usize {
+        self.forest.trees()
+    }
+
+    /// Raw scores of rows, flat and row-major.
+    fn score<'py>(&self, py: Python<'py>, rows: PyReadonlyArray1<'py, f32>) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let rows = rows.as_slice()?;
+        let mut out = vec![0.0; rows.len() / self.forest.features().max(1)];
+        py.detach(|| self.forest.score_rows(rows, &mut out)).map_err(refuse)?;
+        Ok(PyArray1::from_vec(py, out))
+    }
+
+    /// Nanoseconds of single rows by the time-stamp counter (for the benchmark).
+    fn time(&self, py: Python<'_>, rows: PyReadonlyArray1<'_, f32>, slices: usize, seconds: f64) -> PyResult<HashMap<&'static str, f64>> {
+        let rows: Vec<&[f32]> = rows.as_slice()?.chunks_exact(self.forest.features().max(1)).collect();
+        if rows.is_empty() {
+            return Err(PyValueError::new_err("no row to score"));
+        }
+        let measured = py.detach(|| {
+            let mut run = Slices::default();
+            let call = |i: usize| std::hint::black_box(self.forest.score(std::hint::black_box(rows[i % rows.len()]))).is_finite();
+            run.run(slices, Duration::from_secs_f64(seconds), call, |_| {}, || true, || {});
+            run.measured()
+        });
+        Ok(crate::bench::figures(&measured))
+    }
+}
+
+/// An order-error model folder that scored its stored rows to the last bit.
+#[pyclass(frozen, module = "pretrade._native.models")]
+struct OrderErrorScorer {
+    model: OrderErrorModel,
+}
+
+#[pymethods]
+impl OrderErrorScorer {
+    #[new]
+    fn new(folder: PathBuf) -> PyResult<Self> {
+        Ok(Self { model: OrderErrorModel::load(&folder).map_err(refuse)? })
+    }
+
+    /// Names of the features, in the order of a row.
+    #[getter]
+    fn features(&self) -> Vec<String> {
+        self.model.features().to_vec()
+    }
+
+    /// SHA-256 of the manifest, in hex.
+    #[getter]
+    fn id(&self) -> String {
+        self.model.id().iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    /// Scores of rows at the prevalence in use, flat and row-major.
+    fn score<'py>(&self, py: Python<'py>, rows: PyReadonlyArray1<'py, f32>) -> PyResult<Bound<'py, PyArray1<f32>>> {
+        let width = self.model.features().len();
+        let rows = rows.as_slice()?;
+        if !rows.len().is_multiple_of(width) {
+            return Err(PyValueError::new_err(format!("{} values are no whole rows of {width}", rows.len())));
+        }
+        Ok(PyArray1::from_vec(py, rows.chunks_exact(width).map(|row| self.model.score(row)).collect()))
+    }
+}
+
 /// Fills the submodule.
 pub(crate) fn fill(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<Mlp>()?;
-    m.add_class::<Pca>()
+    m.add_class::<OrderErrorScorer>()?;
+    m.add_class::<Pca>()?;
+    m.add_class::<Trees>()
 }

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Scorers of trained models: networks and projections, row by row in one fixed order of additions, so that a row scores the
+//! Scorers of trained models: networks, projections and boosted trees, row by row in one fixed order of additions, so that a row scores the
 //! same bits alone and among ten thousand.
 //!
 //! Reads weights and normalised rows, gives reconstructions. Never normalises, calibrates or decides.
 #![forbid(unsafe_code)]
 
+pub mod forest;
+pub mod lightgbm;
 pub mod network;
+pub mod order_error;
 pub mod projection;
 
+pub use forest::Forest;
 pub use network::{Layer, Network};
+pub use order_error::OrderErrorModel;
 pub use projection::Projection;
 
 /// Weights that do not fit together.

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The order-error model: one folder of plain files, refused unless it scores its stored rows to the last bit.
+//!
+//! `model.txt` is LightGBM's text; `check.csv` holds rows and the raw scores LightGBM gave them; `manifest.json` names the
+//! hashes of both and the two prevalences. The score is the model's probability, moved from the prevalence it was trained at
+//! to the one it is used at: logit p' = slope x raw + logit(use) - logit(train) (Saerens, Latinne and Decaestecker 2002).
+use crate::lightgbm::{self, TextError};
+use crate::{Forest, ShapeError};
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Format this version reads.
+pub const FORMAT: u64 = 1;
+/// Rows a folder stores at least.
+pub const FEWEST_ROWS: usize = 100;
+
+/// Why a model folder is refused.
+#[derive(Debug)]
+pub struct FolderError {
+    folder: PathBuf,
+    text: String,
+}
+
+impl fmt::Display for FolderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "order-error model {}: {}", self.folder.display(), self.text)
+    }
+}
+
+impl std::error::Error for FolderError {}
+
+impl From<TextError> for String {
+    fn from(e: TextError) -> Self {
+        format!("model.txt, {e}")
+    }
+}
+
+impl From<ShapeError> for String {
+    fn from(e: ShapeError) -> Self {
+        format!("model.txt, {e}")
+    }
+}
+
+/// A model that scored its stored rows as LightGBM did.
+#[derive(Clone, Debug)]
+pub struct OrderErrorModel {
+    forest: Forest,
+    features: Vec<String>,
+    slope: f64,
+    shift: f64,
+    id: [u8; 32],
+}
+
+impl OrderErrorModel {
+    /// Reads a folder, its hashes first, then the model, then the stored rows.
+    ///
+    /// # Errors
+    /// When a file is absent, changed or malformed, or a stored row scores otherwise; the message names file, row and both scores.
+    pub fn load(folder: &Path) -> Result<Self, FolderError> {
+        load(folder).map_err(|text| FolderError { folder: folder.to_path_buf(), text })
+    }
+
+    /// Names of the features, in the order of a row.
+    #[must_use]
+    pub fn features(&self) -> &[String] {
+        &self.features
+    }
+
+    /// The trees.
+    #[must_use]
+    pub fn forest(&self) -> &Forest {
+        &self.forest
+    }
+
+    /// SHA-256 of the manifest, which names the hashes of everything else.
+    #[must_use]
+    pub fn id(&self) -> [u8; 32] {
+        self.id
+    }
+
+    /// Probability that the order is an error at the prevalence in use, in [0, 1]; NaN where the row does not fit.
+    #[must_use]
+    pub fn score(&self, row: &[f32]) -> f32 {
+        (1.0 / (1.0 + (-(self.slope * self.forest.score(row) + self.shift)).exp())) as f32
+    }
+}
+
+fn load(folder: &Path) -> Result<OrderErrorModel, String> {
+    let read = |name: &str| std::fs::read(folder.join(name)).map_err(|e| format!("{name} cannot be read: {e}"));
+    let manifest = read("manifest.json")?;
+    let facts: serde_json::Value = serde_json::from_slice(&manifest).map_err(|e| format!("manifest.json is malformed: {e}"))?;
+    if facts["format"].as_u64() != Some(FORMAT) || facts["kind"].as_str() != Some("order_error") {
+        return Err(format!(
+            "manifest.json has format {} and kind {}; this version reads {FORMAT} and \"order_error\"",
+            facts["format"], facts["kind"]
+        ));
+    }
+    let checked = |name: &str| -> Result<String, String> {
+        let bytes = read(name)?;
+        let found = hex(&Sha256::digest(&bytes));
+        if facts["files"][name].as_str() != Some(&found) {
+            return Err(format!("{name} was changed after it was saved: its SHA-256 is {found}, the manifest says {}", facts["files"][name]));
+        }
+        String::from_utf8(bytes).map_err(|_| format!("{name} is no text"))
+    };
+    let model = lightgbm::parse(&checked("model.txt")?)?;
+    let slope = model.sigmoid.ok_or("model.txt has no binary objective; its score is no probability")?;
+    let forest = Forest::new(&model.trees, model.features.len())?;
+    let shift = logit(&facts, "prevalence_use")? - logit(&facts, "prevalence_train")?;
+    check_rows(&forest, &model.features, &checked("check.csv")?)?;
+    Ok(OrderErrorModel { forest, features: model.features, slope, shift, id: Sha256::digest(&manifest).into() })
+}
+
+fn logit(facts: &serde_json::Value, name: &str) -> Result<f64, String> {
+    let p = facts[name].as_f64().filter(|p| *p > 0.0 && *p < 1.0);
+    let p = p.ok_or_else(|| format!("manifest.json has {name} {}; it must lie between 0 and 1", facts[name]))?;
+    Ok((p / (1.0 - p)).ln())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Scores every stored row and compares bits.
+fn check_rows(forest: &Forest, features: &[String], text: &str) -> Result<(), String> {
+    let mut lines = text.lines();
+    let head: Vec<&str> = lines.next().unwrap_or("").split(',').collect();
+    if head.split_last() != Some((&"raw", &features.iter().map(String::as_str).collect::<Vec<_>>()[..])) {
+        return Err("check.csv does not begin with the model's features and \"raw\"".into());
+    }
+    let mut rows = 0;
+    for (number, line) in lines.enumerate() {
+        let bad = |word: &str| format!("check.csv, row {number}: {word:?} is no number");
+        let words: Vec<&str> = line.split(',').collect();
+        let (raw, values) = words.split_last().filter(|(_, v)| v.len() == features.len()).ok_or_else(|| {
+            let (found, wanted) = (words.len(), features.len() + 1);
+            format!("check.csv, row {number} has {found} values, not {wanted}")
+        })?;
+        let row: Result<Vec<f32>, String> = values.iter().map(|word| word.parse().map_err(|_| bad(word))).collect();
+        let stored: f64 = raw.parse().map_err(|_| bad(raw))?;
+        let scored = forest.score(&row?);
+        if scored.to_bits() != stored.to_bits() {
+            return Err(format!("check.csv, row {number} scores {scored:e}; LightGBM gave {stored:e}: it may not be used"));
+        }
+        rows += 1;
+    }
+    if rows < FEWEST_ROWS {
+        return Err(format!("check.csv holds {rows} rows; at least {FEWEST_ROWS} must be compared"));
+    }
+    Ok(())
+}
