@@ -5,6 +5,8 @@ use crate::zip;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A byte stream that decoders read from.
 pub type Source = Box<dyn BufRead + Send>;
@@ -13,13 +15,49 @@ const BUFFER: usize = 1 << 16;
 /// A zstd frame that asks for a larger window is refused, so that memory stays bounded.
 const ZSTD_WINDOW_LOG: u32 = 27;
 
+/// How many bytes of files have been read, packed as they lie on the disk; clones count together.
+#[derive(Clone, Debug, Default)]
+pub struct Meter(Arc<AtomicU64>);
+
+impl Meter {
+    /// Bytes so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Counts bytes that were read.
+    pub fn add(&self, bytes: u64) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+/// A file whose reading is counted.
+struct Metered(File, Meter);
+
+impl Read for Metered {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.0.read(buf)?;
+        self.1.add(read as u64);
+        Ok(read)
+    }
+}
+
 /// Opens a file and unpacks it by its magic bytes.
 ///
 /// # Errors
 /// If the file cannot be read or is empty.
 pub fn open(path: &Path) -> Result<Source, FeedError> {
+    metered(path, &Meter::default())
+}
+
+/// As [`open`], counted by `meter`.
+///
+/// # Errors
+/// As [`open`].
+pub fn metered(path: &Path, meter: &Meter) -> Result<Source, FeedError> {
     let file = File::open(path).map_err(|e| FeedError::new(path, "offset 0", format!("cannot be opened: {e}")))?;
-    unpack(path, file)
+    unpack(path, Metered(file, meter.clone()))
 }
 
 /// Unpacks a byte stream by its magic bytes; `path` is only its name in errors.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `pretrade._native.feeds`: recordings to events.
+use crate::journal_feed::JournalDecoder;
 use numpy::{PyArrayMethods, PyReadonlyArray1};
 use pretrade_feeds::capture::{self, Instruments};
+use pretrade_feeds::source::{self, Meter, Source};
 use pretrade_feeds::table::{Column, Surroundings, TypedStamps};
 use pretrade_feeds::taq::{self, TaqRows};
 use pretrade_feeds::{
@@ -24,6 +26,13 @@ fn refused(e: impl std::fmt::Display) -> PyErr {
 #[pyclass(frozen, module = "pretrade._native.feeds")]
 struct Stream {
     merge: Mutex<Merge>,
+    meter: Meter,
+}
+
+type Opened = Result<Box<dyn Decoder>, FeedError>;
+
+fn boxed(decoder: impl Decoder + 'static) -> Box<dyn Decoder> {
+    Box::new(decoder)
 }
 
 #[pymethods]
@@ -31,37 +40,55 @@ impl Stream {
     /// DBN files; `instruments` gives our id by the venue's symbol.
     #[staticmethod]
     fn dbn(paths: Vec<PathBuf>, instruments: HashMap<String, u32>) -> PyResult<Self> {
-        Self::of(paths.iter().map(|p| DbnDecoder::open(p, &instruments).map(|d| Box::new(d) as Box<dyn Decoder>)))
+        Self::of(|meter| {
+            let open = |p: &PathBuf| DbnDecoder::from_reader(p, source::metered(p, meter)?, &instruments).map(boxed);
+            paths.iter().map(open).collect()
+        })
     }
 
     /// LOBSTER pairs: (message file, orderbook file, midnight in ns UTC, our instrument id).
     #[staticmethod]
     fn lobster(pairs: Vec<(PathBuf, PathBuf, i64, u32)>) -> PyResult<Self> {
-        let open = |(m, b, midnight, id): &(PathBuf, PathBuf, i64, u32)| LobsterDecoder::open(m, b, *midnight, *id);
-        Self::of(pairs.iter().map(|pair| open(pair).map(|d| Box::new(d) as Box<dyn Decoder>)))
+        Self::of(|meter| {
+            let open = |(m, b, midnight, id): &(PathBuf, PathBuf, i64, u32)| -> Opened {
+                let readers = ((m.as_path(), source::metered(m, meter)?), (b.as_path(), source::metered(b, meter)?));
+                Ok(boxed(LobsterDecoder::from_readers(readers.0, readers.1, *midnight, *id)))
+            };
+            pairs.iter().map(open).collect()
+        })
     }
 
     /// Tables: a file with its map, and where it is no CSV file an iterator of its columns, batch by batch.
     #[staticmethod]
     fn table(tables: Vec<(PathBuf, PyRef<'_, Map>, Option<Py<PyAny>>)>) -> PyResult<Self> {
-        Self::of(tables.into_iter().map(|(path, map, batches)| {
-            Ok(match batches {
-                None => Box::new(CsvDecoder::open(&path, map.0.clone())?) as Box<dyn Decoder>,
+        Self::of(|meter| {
+            let open = |(path, map, batches): (PathBuf, PyRef<'_, Map>, Option<Py<PyAny>>)| match batches {
+                None => CsvDecoder::from_reader(&path, source::metered(&path, meter)?, map.0.clone()).map(boxed),
                 Some(batches) => {
-                    Box::new(ColumnDecoder { rows: Box::new(RowDecoder::new(map.0.clone(), &path, "row")), path, batches, row: 0, done: false })
+                    Ok(boxed(ColumnDecoder { rows: Box::new(RowDecoder::new(map.0.clone(), &path, "row")), path, batches, row: 0, done: false }))
                 }
-            })
-        }))
+            };
+            tables.into_iter().map(open).collect()
+        })
     }
 
     /// Files of US equity quotes or prints: path, our instrument id, whether it holds quotes, an iterator of its columns.
     #[staticmethod]
     fn taq(files: Vec<(PathBuf, u32, bool, Py<PyAny>)>) -> PyResult<Self> {
-        Self::of(files.into_iter().map(|(path, instrument_id, quotes, batches)| {
-            let instrument = TableInstrument { instrument_id, quantity_exponent: 0, allow_negative_price: false };
-            let rows = Box::new(TaqRows::new(&path, instrument, quotes));
-            Ok(Box::new(ColumnDecoder { rows, path, batches, row: 0, done: false }) as Box<dyn Decoder>)
-        }))
+        Self::of(|_| {
+            let open = |(path, instrument_id, quotes, batches): (PathBuf, u32, bool, Py<PyAny>)| {
+                let instrument = TableInstrument { instrument_id, quantity_exponent: 0, allow_negative_price: false };
+                let rows = Box::new(TaqRows::new(&path, instrument, quotes));
+                Ok(boxed(ColumnDecoder { rows, path, batches, row: 0, done: false }))
+            };
+            files.into_iter().map(open).collect()
+        })
+    }
+
+    /// Market journals, as capture and `pretrade data import` write them.
+    #[staticmethod]
+    fn journal(paths: Vec<PathBuf>) -> PyResult<Self> {
+        Self::of(|meter| paths.iter().map(|p| JournalDecoder::open(p, meter).map(boxed)).collect())
     }
 
     /// Raw captures of one format; `instruments` are (venue, symbol, id, quantity exponent, negative prices allowed), and where `only`
@@ -74,8 +101,17 @@ impl Stream {
         let known = instruments.into_iter().map(|(venue, symbol, instrument_id, quantity_exponent, allow_negative_price)| {
             ((venue, symbol), TableInstrument { instrument_id, quantity_exponent, allow_negative_price })
         });
-        let decoder = CaptureDecoder::open(reads(Instruments::new(known, only)), &paths);
-        Self::of(std::iter::once(decoder.map(|d| Box::new(d) as Box<dyn Decoder>)))
+        let venue = reads(Instruments::new(known, only));
+        Self::of(|meter| {
+            let sources: Result<Vec<(PathBuf, Source)>, FeedError> =
+                paths.into_iter().map(|p| Ok((p.clone(), source::metered(&p, meter)?))).collect();
+            Ok(vec![boxed(CaptureDecoder::from_readers(venue, sources?))])
+        })
+    }
+
+    /// Bytes of files read so far, packed as they lie on the disk; those that Python reads are not among them.
+    fn bytes_read(&self) -> u64 {
+        self.meter.bytes()
     }
 
     /// Bytes of the next batch of 64-byte records, empty at the end.
@@ -111,9 +147,10 @@ impl Stream {
 }
 
 impl Stream {
-    fn of(decoders: impl Iterator<Item = Result<Box<dyn Decoder>, FeedError>>) -> PyResult<Self> {
-        let lanes: Result<Vec<_>, _> = decoders.collect();
-        Ok(Self { merge: Mutex::new(Merge::new(lanes.map_err(refused)?)) })
+    fn of(open: impl FnOnce(&Meter) -> Result<Vec<Box<dyn Decoder>>, FeedError>) -> PyResult<Self> {
+        let meter = Meter::default();
+        let lanes = open(&meter).map_err(refused)?;
+        Ok(Self { merge: Mutex::new(Merge::new(lanes)), meter })
     }
 
     /// Taken with the interpreter let go: a decoder of columns asks for it while it holds this lock. A decoder that panicked
@@ -256,18 +293,19 @@ impl Decoder for ColumnDecoder {
     }
 }
 
-/// Name of the file's format by its first bytes, unpacked: `dbn`, `parquet` or `text`.
+/// Name of the file's format by its first bytes, unpacked: `dbn`, `parquet`, `journal` or `text`.
 #[pyfunction]
 fn sniff(py: Python<'_>, path: PathBuf) -> PyResult<&'static str> {
     py.detach(|| first_bytes(&path)).map_err(refused)
 }
 
 fn first_bytes(path: &Path) -> Result<&'static str, FeedError> {
-    let mut reader = pretrade_feeds::source::open(path)?;
+    let mut reader = source::open(path)?;
     let start = std::io::BufRead::fill_buf(&mut reader).map_err(|e| FeedError::new(path, "offset 0", format!("cannot be read: {e}")))?;
     Ok(match start {
         [b'D', b'B', b'N', ..] => "dbn",
         [b'P', b'A', b'R', b'1', ..] => "parquet",
+        [b'P', b'T', b'J', b'O', b'U', b'R', b'N', b'L', ..] => "journal",
         _ => "text",
     })
 }

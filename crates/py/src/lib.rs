@@ -8,6 +8,7 @@ mod domain;
 mod features;
 mod feeds;
 mod gateway;
+mod journal_feed;
 mod limits;
 mod models;
 mod simulation;

@@ -13,6 +13,10 @@ import typer
 if TYPE_CHECKING:
     from pretrade.domain.config import Config
 
+Files = Annotated[list[Path], typer.Argument(help="Recording files.")]
+Format = Annotated[str, typer.Option("--format", help="One of pretrade.feeds.FORMATS; any other word lists them.")]
+Date = Annotated[str | None, typer.Option("--date", help="YYYY-MM-DD, where the recording has only the time of day.")]
+Map = Annotated[Path | None, typer.Option("--map", help="TOML column map of a table.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file; the packaged configuration without it.")]
 Run = Annotated[Path, typer.Option("--run", help="Run directory with tables and journals.")]
 Instruments = Annotated[list[str] | None, typer.Option("--instrument", help="Symbol of the configuration; repeat for several.")]

@@ -8,12 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pretrade.cli.options import DEFAULT_RUN, AsJson, ConfigFile, Instruments, StaticLimit, emit, load_config, say, table
-
-Files = Annotated[list[Path], typer.Argument(help="Recording files.")]
-Format = Annotated[str, typer.Option("--format", help="One of pretrade.feeds.FORMATS; any other word lists them.")]
-Date = Annotated[str | None, typer.Option("--date", help="YYYY-MM-DD, where the recording has only the time of day.")]
-Map = Annotated[Path | None, typer.Option("--map", help="TOML column map of a table.")]
+from pretrade.cli.options import DEFAULT_RUN, AsJson, ConfigFile, Date, Files, Format, Instruments, Map, StaticLimit, emit, load_config, say, table
 
 
 def replay(

@@ -48,6 +48,13 @@ class ParquetColumns:
         except (pyarrow.ArrowException, OSError) as e:
             raise FeedError(f"{path} at its footer: is no whole Parquet file: {e}") from e
         self._schema = self._file.schema_arrow
+        self._rows_given = 0
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes of the file that the rows given so far stand for."""
+        rows = int(self._file.metadata.num_rows)
+        return self._path.stat().st_size * self._rows_given // rows if rows else self._path.stat().st_size
 
     @property
     def names(self) -> list[str]:
@@ -93,6 +100,7 @@ class ParquetColumns:
     def _iterate(self, names: Sequence[str]) -> Iterator[list[Column]]:
         # A column that two roles share is read once.
         for batch in self._file.iter_batches(batch_size=ROWS, columns=list(dict.fromkeys(names))):
+            self._rows_given += batch.num_rows
             yield [self._column(batch.column(name)) for name in names]
 
     def _check(self, names: Sequence[str]) -> None:

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from pretrade._native import feeds as _native
 from pretrade.domain import EVENT_DTYPE, Config, Instrument
 from pretrade.domain.errors import ConfigError, FeedError
-from pretrade.feeds import table, taq
+from pretrade.feeds import manifest, table, taq
+from pretrade.feeds.parquet import ParquetColumns
 
-FORMATS: Final = ("lobster", "dbn", "table", "taq", *_native.CAPTURE_FORMATS)
+FORMATS: Final = ("lobster", "dbn", "table", "taq", *_native.CAPTURE_FORMATS, "journal")
 """Every format of recordings; the one list of them."""
 _NEW_YORK: Final = ZoneInfo("America/New_York")
 _LOBSTER_NAME: Final = re.compile(r"^(?P<symbol>[A-Za-z.]+)_(?P<date>\d{4}-\d{2}-\d{2})_.*?(?P<role>message|orderbook)", re.IGNORECASE)
@@ -44,10 +45,13 @@ class EventStream:
         The decoder.
     instruments
         Whose events it holds.
+    parquet
+        Files that are read here and not by the decoder.
     """
 
-    def __init__(self, native: _native.Stream, instruments: tuple[Instrument, ...]) -> None:
+    def __init__(self, native: _native.Stream, instruments: tuple[Instrument, ...], parquet: Sequence[ParquetColumns] = ()) -> None:
         self._native = native
+        self._parquet = tuple(parquet)
         self.instruments = instruments
 
     def __iter__(self) -> Iterator[NDArray[Any]]:
@@ -71,6 +75,11 @@ class EventStream:
     def events(self) -> int:
         """Events given so far."""
         return int(self._native.events())
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes of the files read so far, as they lie on the disk: with their sizes, how far it is."""
+        return int(self._native.bytes_read()) + sum(file.bytes_read for file in self._parquet)
 
     @property
     def faults(self) -> dict[str, int]:
@@ -140,6 +149,8 @@ def open(
                 raise FeedError(f"{paths[0].name}: a table needs --map FILE that says what its columns mean")
             maps = table.read_maps([map] if isinstance(map, (str, Path)) else list(map))
             return EventStream(*table.open_tables(paths, maps, config, symbols=instruments, date=date))
+        if format == "journal":
+            return EventStream(_native.Stream.journal(paths), manifest.instruments_of(paths, config, symbols=instruments))
     except ValueError as e:
         raise FeedError(str(e)) from e
     raise ConfigError(f"format is {format!r}; known are {', '.join(FORMATS)}")

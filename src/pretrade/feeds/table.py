@@ -182,8 +182,8 @@ def _zones(column_map: ColumnMap) -> dict[str, list[tuple[int, int]]]:
 
 def open_tables(
     files: Sequence[Path], maps: Sequence[ColumnMap], config: Config, *, symbols: Sequence[str] | None = None, date: str | None = None
-) -> tuple[_native.Stream, tuple[Instrument, ...]]:
-    """Open CSV and Parquet files as one native stream; the instruments they hold.
+) -> tuple[_native.Stream, tuple[Instrument, ...], tuple[ParquetColumns, ...]]:
+    """Open CSV and Parquet files as one native stream; the instruments they hold, and the Parquet files as they are read.
 
     Raises
     ------
@@ -192,7 +192,8 @@ def open_tables(
     MissingExtraError
         If a file is Parquet and pyarrow is not installed.
     """
-    tables = []
+    tables: list[tuple[Path, _native.Map, Iterator[list[Column]] | None]] = []
+    readers = []
     held: dict[int, Instrument] = {}
     for n, file in enumerate(files):
         symbol = symbols[min(n, len(symbols) - 1)] if symbols else None
@@ -200,8 +201,14 @@ def open_tables(
         of = instruments_of(column_map, config, symbol)
         held |= {i.instrument_id: i for i in of}
         around = _Around(column_map, of, symbol, date)
-        tables.append(_open_parquet(file, around) if _native.sniff(file) == "parquet" else (file, around.map(None), None))
-    return _native.Stream.table(tables), tuple(held.values())
+        if _native.sniff(file) != "parquet":
+            tables.append((file, around.map(None), None))
+            continue
+        columns = ParquetColumns(file)
+        readers.append(columns)
+        native = around.map(columns.typed_stamps(around.column_map.says))
+        tables.append((file, native, columns.batches(native.columns())))
+    return _native.Stream.table(tables), tuple(held.values()), tuple(readers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,9 +227,3 @@ class _Around:
             return _native.Map(text, known, symbol=self.symbol, zones=zones, date=self.date, typed_stamps=typed_stamps)
         except ValueError as e:
             raise FeedError(f"{self.column_map.path.name}: {e}") from e
-
-
-def _open_parquet(file: Path, around: _Around) -> tuple[Path, _native.Map, Iterator[list[Column]] | None]:
-    columns = ParquetColumns(file)
-    native = around.map(columns.typed_stamps(around.column_map.says))
-    return file, native, columns.batches(native.columns())

@@ -12,8 +12,10 @@ from pretrade.domain.errors import FeedError
 from pretrade.feeds.parquet import ParquetColumns
 
 
-def open_taq(paths: Sequence[Path], config: Config, *, symbols: Sequence[str] | None = None) -> tuple[_native.Stream, tuple[Instrument, ...]]:
-    """Open files of quotes and prints as one native stream; the instruments they hold.
+def open_taq(
+    paths: Sequence[Path], config: Config, *, symbols: Sequence[str] | None = None
+) -> tuple[_native.Stream, tuple[Instrument, ...], tuple[ParquetColumns, ...]]:
+    """Open files of quotes and prints as one native stream; the instruments they hold, and the files as they are read.
 
     Prints go before quotes of the same stamp, so that a print meets the book it was made against.
 
@@ -25,6 +27,7 @@ def open_taq(paths: Sequence[Path], config: Config, *, symbols: Sequence[str] | 
         If pyarrow is not installed.
     """
     files = []
+    readers = []
     held: dict[int, Instrument] = {}
     for n, path in enumerate(paths):
         columns = ParquetColumns(path)
@@ -36,5 +39,6 @@ def open_taq(paths: Sequence[Path], config: Config, *, symbols: Sequence[str] | 
         symbol = symbols[n] if symbols and n < len(symbols) else path.name.split("_")[0]
         instrument = config.instrument(symbol)
         held[instrument.instrument_id] = instrument
+        readers.append(columns)
         files.append((path, instrument.instrument_id, quotes, columns.batches(wanted)))
-    return _native.Stream.taq(sorted(files, key=lambda file: file[2])), tuple(held.values())
+    return _native.Stream.taq(sorted(files, key=lambda file: file[2])), tuple(held.values()), tuple(readers)
