@@ -2,6 +2,7 @@
 //! What an accepted message changes: order table, working quantities, windows and tokens, in one step with the decision.
 use crate::arithmetic::plus;
 use crate::decide::{At, fingerprint};
+use crate::duplicates::Rank;
 use crate::gate::Gate;
 use crate::orders::{Key, LiveOrder, state};
 use pretrade_records::{Action, Order, Side};
@@ -17,12 +18,14 @@ impl Gate {
         let strategy = self.strategy_index.get(order.strategy_id).unwrap_or(0);
         let at = At { instrument: i, account: a, strategy, cell: self.cell_at(i, a) };
         let key = self.orders.prefetch(order.client_order_id, order.session_id);
-        self.apply_at(order, &at, key, fingerprint(order), now_mono, is_held);
+        let fingerprint = fingerprint(order);
+        self.apply_at(order, &at, key, fingerprint, self.duplicates.look_up(fingerprint), now_mono, is_held);
     }
 
-    /// As [`Gate::apply`] with places and fingerprint already known.
+    /// As [`Gate::apply`] with places, fingerprint and its rank already known.
+    #[allow(clippy::too_many_arguments, reason = "inlined: words, not a call")]
     #[inline(always)]
-    pub(crate) fn apply_at(&mut self, order: &Order, at: &At, key: Key, fingerprint: u64, now_mono: i64, is_held: bool) {
+    pub(crate) fn apply_at(&mut self, order: &Order, at: &At, key: Key, fingerprint: u64, rank: Rank, now_mono: i64, is_held: bool) {
         let live = LiveOrder {
             client_order_id: order.client_order_id,
             session_id: order.session_id,
@@ -50,7 +53,7 @@ impl Gate {
         let levels = [&mut accounts[at.account], &mut strategies[at.strategy], &mut **firm];
         if is_replace {
             if !is_held {
-                duplicates.remember(fingerprint, now_mono);
+                duplicates.remember(rank, fingerprint, now_mono);
                 i.bucket_replace.spend(i.interval_replace, now_mono);
                 for ledger in levels {
                     ledger.bucket_replace.spend(ledger.interval_replace, now_mono);
@@ -64,7 +67,7 @@ impl Gate {
         let of_all = select_unpredictable(is_buy, &mut i.working_buy, &mut i.working_sell);
         (*of_account, *of_all) = (plus(*of_account, live.counted), plus(*of_all, live.counted));
         if !is_held {
-            duplicates.remember(fingerprint, now_mono);
+            duplicates.remember(rank, fingerprint, now_mono);
             i.bucket_new.spend(i.interval_new, now_mono);
         }
         for ledger in levels {

@@ -3,11 +3,11 @@
 use crate::arithmetic::minus;
 use crate::breach::Breach;
 use crate::checks::{Context, Request, beyond, flow, form, passed_as, session};
-use crate::duplicates::Duplicates;
+use crate::duplicates::{Duplicates, Rank};
 use crate::evaluate::evaluate;
 use crate::gate::Gate;
 use crate::ids::Place;
-use crate::journal::{ENTRY_AT, Read, Transition};
+use crate::journal::{Read, Transition};
 use crate::options::FUTURE_TOLERANCE_NS;
 use crate::orders::{Key, LiveOrder, state};
 use crate::state::{Instrument, flag};
@@ -43,12 +43,14 @@ struct Seen {
     added: i64,
     passed_as: u8,
     fingerprint: u64,
+    rank: Rank,
 }
 
 /// What is known before the order's own rows are looked at.
 #[derive(Clone, Copy, Debug)]
 struct Ready {
     kill_word: u64,
+    has_id_room: bool,
     has_memory: bool,
     is_audited: bool,
     id_place: Place,
@@ -199,8 +201,9 @@ impl Gate {
             self.kill_word = kill_word;
             self.record_transition(Transition::whole(Transition::KILL, kill_word), now_mono, now_utc);
         }
-        let has_memory = self.ids.has_room() && self.orders.has_room();
-        Ok(Ready { kill_word, has_memory, is_audited: has_memory && self.can_record(), id_place })
+        let has_id_room = self.ids.has_room();
+        let has_memory = has_id_room && self.orders.has_room();
+        Ok(Ready { kill_word, has_id_room, has_memory, is_audited: has_memory && self.can_record(), id_place })
     }
 
     /// Runs the controls in their order; `instrument` and `account` are those of `at` where the gate knows them.
@@ -230,7 +233,7 @@ impl Gate {
         session::check_party(account, strategy)?;
         session::check_instrument(instrument)?;
         let (Some(instrument), Some(account), Some(request)) = (instrument, account, request) else { return Err(Breach::missing(6)) };
-        (seen.added, seen.passed_as) = (request.added, request.passed_as);
+        (seen.added, seen.passed_as, seen.rank) = (request.added, request.passed_as, request.rank);
         let context = Context {
             request,
             instrument,
@@ -272,6 +275,7 @@ impl Gate {
             implied,
             passed_as: passed_as::NEW_RISK,
             fingerprint: seen.fingerprint,
+            rank: self.duplicates.look_up(seen.fingerprint),
             now_mono,
             now_utc,
         };
@@ -315,10 +319,10 @@ impl Gate {
         self.counters.accepted += 1;
         self.keep_id(order);
         let instrument = instrument.map(|at| &self.instruments[at]);
-        *out = describe(order, instrument, Verdict::Accept, None, &seen, self.counters.decisions, now_mono, now_utc);
+        let decision = describe(order, instrument, Verdict::Accept, None, &seen, self.counters.decisions, now_mono, now_utc);
         let read = read_of(order, instrument, &seen);
         self.apply_cancel(order);
-        if !self.record_entry(RecordKind::Decision, out, &read) {
+        if !self.record_entry(RecordKind::Decision, &decision, &read, out) {
             self.end_journal();
         }
     }
@@ -329,24 +333,20 @@ impl Gate {
     fn accept(&mut self, order: &Order, at: &At, key: Key, seen: &Seen, ready: &Ready, now_mono: i64, now_utc: i64, out: &mut Decision) {
         self.counters.decisions += 1;
         self.counters.accepted += 1;
-        if self.ids.has_room() {
+        if ready.has_id_room {
             self.ids.insert_at(ready.id_place, order.client_order_id, order.session_id);
         }
         let instrument = &self.instruments[at.instrument];
         let decision = describe(order, Some(instrument), Verdict::Accept, None, seen, self.counters.decisions, now_mono, now_utc);
         let read = read_of(order, Some(instrument), seen);
-        // The record first: its checksum takes longest, and the moves of state do not wait for it.
-        let mut words = read.words(&decision);
-        let is_recorded = self.record_words(RecordKind::Decision, &decision, &mut words);
-        // Out of the record's words, and not before they went to the ring: by then their stores have settled.
-        *out = bytemuck::cast(*words[ENTRY_AT..].first_chunk::<16>().expect("the words of a record hold a decision"));
+        let is_recorded = self.record_entry(RecordKind::Decision, &decision, &read, out);
         if !is_recorded {
             if seen.passed_as == passed_as::NEW_RISK {
                 return self.take_back(order, at.instrument, seen, now_mono, now_utc, out);
             }
             self.end_journal();
         }
-        self.apply_at(order, at, key, seen.fingerprint, now_mono, false);
+        self.apply_at(order, at, key, seen.fingerprint, seen.rank, now_mono, false);
     }
 
     /// The journal stopped between the check and the record: an unrecorded order is not sent (I1, control 44).
@@ -378,10 +378,10 @@ impl Gate {
             Err(breach) => (Verdict::Reject, Some(breach)),
         };
         let rows = instrument.map(|at| &self.instruments[at]);
-        *out = describe(order, rows, code, breach, seen, self.counters.decisions, now_mono, now_utc);
+        let decision = describe(order, rows, code, breach, seen, self.counters.decisions, now_mono, now_utc);
         let read = read_of(order, rows, seen);
         // A repeated id is an event on the first decision, not a second one (control 27).
-        let is_repeated = out.reason == ReasonCode::DuplicateClientOrderId as u8;
+        let is_repeated = decision.reason == ReasonCode::DuplicateClientOrderId as u8;
         if code == Verdict::Hold {
             self.counters.held += 1;
             self.apply(order, now_mono, true);
@@ -391,7 +391,8 @@ impl Gate {
         if !is_repeated {
             self.keep_id(order);
         }
-        let is_recorded = self.record_entry(if is_repeated { RecordKind::Order } else { RecordKind::Decision }, out, &read);
+        let kind = if is_repeated { RecordKind::Order } else { RecordKind::Decision };
+        let is_recorded = self.record_entry(kind, &decision, &read, out);
         if !is_recorded && code == Verdict::Hold {
             self.end_journal();
         }
@@ -425,8 +426,8 @@ impl Gate {
             (Verdict::Reject, Some(Breach::plain(0, ReasonCode::Internal)))
         };
         self.counters.decisions += 1;
-        *out = describe(order, None, verdict, breach, &Seen::default(), self.counters.decisions, now_mono, now_utc);
-        let _ = self.record_entry(RecordKind::Decision, out, &read_of(order, None, &Seen::default()));
+        let decision = describe(order, None, verdict, breach, &Seen::default(), self.counters.decisions, now_mono, now_utc);
+        let _ = self.record_entry(RecordKind::Decision, &decision, &read_of(order, None, &Seen::default()), out);
     }
 }
 

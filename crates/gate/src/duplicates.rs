@@ -31,6 +31,10 @@ struct Times {
     times: [i64; MOST],
 }
 
+/// Where a kind of order stands in its set, `None` where it does not.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rank(Option<usize>);
+
 /// The recent past of accepted orders.
 ///
 /// It remembers [`SETS`] x [`WAYS`] kinds of order and forgets the one accepted longest ago; the message rate (24)
@@ -81,15 +85,22 @@ impl Duplicates {
         prefetch(&self.sets[Self::set_of(fingerprint)]);
     }
 
+    /// Where a kind stands in its set; holds until the set changes.
+    #[inline(always)]
+    #[must_use]
+    pub fn look_up(&self, fingerprint: u64) -> Rank {
+        Rank(self.sets[Self::set_of(fingerprint)].fingerprints.iter().position(|f| *f == fingerprint))
+    }
+
     /// True where `count` equal orders were already accepted inside the window.
     #[inline(always)]
     #[must_use]
-    pub fn is_repeated(&self, fingerprint: u64, now_mono: i64) -> bool {
+    pub fn is_repeated(&self, Rank(rank): Rank, fingerprint: u64, now_mono: i64) -> bool {
+        let Some(rank) = rank else { return false };
         if self.window_ns == 0 {
             return false;
         }
         let at = Self::set_of(fingerprint);
-        let Some(rank) = rank_of(&self.sets[at], fingerprint) else { return false };
         let seen = &self.times[at][self.sets[at].ways[rank] as usize];
         // The copy accepted `count` orders ago.
         seen.filled as usize == self.count && now_mono.saturating_sub(seen.times[seen.next as usize]) < self.window_ns
@@ -102,22 +113,24 @@ impl Duplicates {
         }
     }
 
-    /// Remembers an accepted order.
+    /// Remembers an accepted order, whose kind stands where [`Duplicates::look_up`] said.
     #[inline(always)]
-    pub fn remember(&mut self, fingerprint: u64, now_mono: i64) {
+    pub fn remember(&mut self, Rank(rank): Rank, fingerprint: u64, now_mono: i64) {
         if self.window_ns == 0 {
             return;
         }
         let at = Self::set_of(fingerprint);
         let (set, times, count) = (&mut self.sets[at], &mut self.times[at], self.count);
-        let Some(rank) = rank_of(set, fingerprint) else {
+        let Some(rank) = rank else {
             // The kind accepted longest ago gives way, or a free place: it is the last. Written without being read.
             let way = set.ways[WAYS - 1];
             let [a, b, c, _] = set.fingerprints;
             set.fingerprints = [fingerprint, a, b, c];
             let [a, b, c, _] = set.ways;
             set.ways = [way, a, b, c];
-            times[way as usize] = Times { next: u32::from(count > 1), filled: 1, times: [now_mono, 0, 0, 0, 0] };
+            // The other times are read only after they were written.
+            let seen = &mut times[way as usize];
+            (seen.next, seen.filled, seen.times[0]) = (u32::from(count > 1), 1, now_mono);
             return;
         };
         set.fingerprints[..=rank].rotate_right(1);
@@ -135,11 +148,6 @@ impl Duplicates {
     }
 }
 
-#[inline(always)]
-fn rank_of(set: &Set, fingerprint: u64) -> Option<usize> {
-    set.fingerprints.iter().position(|f| *f == fingerprint)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,13 +157,13 @@ mod tests {
         let mut past = Duplicates::new(50, 3).unwrap();
         let f = Duplicates::fingerprint(1, 1, 1, 5, 100);
         for t in [10, 20, 30] {
-            assert!(!past.is_repeated(f, t));
-            past.remember(f, t);
+            assert!(!past.is_repeated(past.look_up(f), f, t));
+            past.remember(past.look_up(f), f, t);
         }
-        assert!(past.is_repeated(f, 59));
-        assert!(!past.is_repeated(f, 60), "the first copy left the window");
-        past.remember(f, 60);
-        assert!(past.is_repeated(f, 69));
+        assert!(past.is_repeated(past.look_up(f), f, 59));
+        assert!(!past.is_repeated(past.look_up(f), f, 60), "the first copy left the window");
+        past.remember(past.look_up(f), f, 60);
+        assert!(past.is_repeated(past.look_up(f), f, 69));
     }
 
     #[test]
@@ -163,8 +171,8 @@ mod tests {
         let mut past = Duplicates::new(50, 1).unwrap();
         let f = Duplicates::fingerprint(1, 1, 1, 5, 100);
         for i in 0..10_000 {
-            assert!(!past.is_repeated(f, i * 50));
-            past.remember(f, i * 50);
+            assert!(!past.is_repeated(past.look_up(f), f, i * 50));
+            past.remember(past.look_up(f), f, i * 50);
         }
     }
 

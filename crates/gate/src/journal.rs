@@ -61,8 +61,7 @@ pub struct Read {
 
 const _: () = assert!(core::mem::size_of::<DecisionEntry>() == 216);
 
-/// First word of an entry in the words of its record.
-pub(crate) const ENTRY_AT: usize = 5;
+const DECISION_WORDS: usize = size_of::<Decision>() / 8;
 
 impl Read {
     /// The entry of a decision as the payload of a whole record, whose first five words are left for the journal. Written field by field and not as a cast: a copy of freshly written narrow fields by wide
@@ -182,18 +181,20 @@ impl Gate {
         }
     }
 
-    /// Writes the record of a decision; `false` when the journal cannot take it.
+    /// Writes the decision where it is wanted and its record; `false` when the journal cannot take it.
     #[inline(always)]
-    pub(crate) fn record_entry(&mut self, kind: RecordKind, decision: &Decision, read: &Read) -> bool {
-        self.record_words(kind, decision, &mut read.words(decision))
-    }
-
-    /// As [`Gate::record_entry`] with the words already made.
-    #[inline(always)]
-    pub(crate) fn record_words(&mut self, kind: RecordKind, decision: &Decision, words: &mut [u64; 32]) -> bool {
-        let Some(journal) = &mut self.journal else { return true };
-        let is_recorded = journal.append_words(kind, decision.mono_decision, decision.ts_decision, words).is_some();
-        self.counters.unrecorded += u64::from(!is_recorded);
+    pub(crate) fn record_entry(&mut self, kind: RecordKind, decision: &Decision, read: &Read, out: &mut Decision) -> bool {
+        let words = read.words(decision);
+        let Some(journal) = &mut self.journal else {
+            *out = *decision;
+            return true;
+        };
+        let first: &mut [u64; DECISION_WORDS] = bytemuck::cast_mut(out);
+        let is_recorded = journal.append_words(kind, decision.mono_decision, decision.ts_decision, words, first).is_some();
+        if !is_recorded {
+            *out = *decision;
+            self.counters.unrecorded += 1;
+        }
         is_recorded
     }
 

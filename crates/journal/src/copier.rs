@@ -10,7 +10,6 @@ use bytemuck::{Pod, Zeroable};
 use pretrade_shm::clock::ClockDomain;
 use pretrade_shm::crc::crc32c;
 use pretrade_shm::header::BYTE_ORDER_MARK;
-use pretrade_shm::memory::drain_stores;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -229,8 +228,6 @@ impl Copier {
 
 impl Drop for Copier {
     fn drop(&mut self) {
-        // The producer is this thread or done: its last streaming stores become visible before the last pass.
-        drain_stores();
         self.shared.stop.store(true, Ordering::Release);
         self.wake();
         if let Some(thread) = self.thread.take() {

@@ -3,12 +3,9 @@
 use crate::copier::{Copier, Disk, GateJournalHeader, drain};
 use crate::error::{JournalError, JournalErrorKind};
 use crate::file::{self, PAGE};
-use crate::record::{GateJournalRecord, PAYLOAD_WORDS, RECORD, RECORD_MARK, RecordKind};
+use crate::record::{GateJournalRecord, HEADER_WORDS, PAYLOAD_WORDS, RECORD, RECORD_MARK, RecordKind};
 use crate::ring::Ring;
-use bytemuck::Zeroable;
 use pretrade_shm::clock::ClockDomain;
-use pretrade_shm::crc::crc32c_record;
-use pretrade_shm::memory::drain_stores;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -84,6 +81,10 @@ impl GateJournal {
         ring.clear_failed();
         let head = ring.recover_head();
         drain(&ring, &mut disk)?;
+        if ring.tail() < head {
+            let problem = format!("holds records up to {head}; record {} is damaged", ring.tail() + 1);
+            return Err(JournalError::new(&options.ring, JournalErrorKind::Corrupt, problem));
+        }
         let (tail, ring) = (ring.tail(), Arc::new(ring));
         let copier = Copier::start(Arc::clone(&ring), disk).map_err(|e| JournalError::os(&options.disk, "start the copier", &e))?;
         let (quarter, almost_full) = (ring.capacity() / 4, ring.capacity() * 9 / 10);
@@ -102,34 +103,37 @@ impl GateJournal {
         if !self.has_place() {
             return None;
         }
-        let sequence = self.head + 1;
-        // Whole words straight into the record: neither a copy of the record nor of narrow fields, whose store forwarding
-        // would cost more than the checksum.
-        let mut record = GateJournalRecord { payload: [0; _], ..GateJournalRecord::zeroed() };
-        (record.mark, record.sequence, record.mono, record.ts) = (RECORD_MARK, sequence, mono, ts);
-        (record.kind, record.version, record.gateway, record.words) = (kind as u8, 1, self.gateway, payload.len() as u32);
-        record.payload[..payload.len()].copy_from_slice(payload);
-        record.seal();
-        self.ring.push(&record);
-        self.head = sequence;
-        Some(sequence)
+        let mut words = [0; RECORD / 8];
+        words[HEADER_WORDS..HEADER_WORDS + payload.len()].copy_from_slice(payload);
+        Some(self.write(kind, mono, ts, payload.len() as u64, words, &mut []))
     }
 
-    /// As [`GateJournal::append`] for a whole record whose payload stands in `words[5..]`: the rest is filled in place,
-    /// so that nothing is copied.
+    /// As [`GateJournal::append`] for a whole record whose payload stands in `words[HEADER_WORDS..]`. The payload's first
+    /// words go into `first` in the same pass: a second one would read what was just stored.
     #[inline(always)]
     #[must_use]
-    pub fn append_words(&mut self, kind: RecordKind, mono: i64, ts: i64, words: &mut [u64; RECORD / 8]) -> Option<u64> {
+    pub fn append_words<const N: usize>(
+        &mut self,
+        kind: RecordKind,
+        mono: i64,
+        ts: i64,
+        words: [u64; RECORD / 8],
+        first: &mut [u64; N],
+    ) -> Option<u64> {
         if !self.has_place() {
             return None;
         }
+        Some(self.write(kind, mono, ts, PAYLOAD_WORDS as u64, words, first))
+    }
+
+    #[inline(always)]
+    fn write<const N: usize>(&mut self, kind: RecordKind, mono: i64, ts: i64, count: u64, mut words: [u64; RECORD / 8], first: &mut [u64; N]) -> u64 {
         let sequence = self.head + 1;
-        let marks = u64::from(kind as u8) | 1 << 8 | u64::from(self.gateway) << 16 | (PAYLOAD_WORDS as u64) << 32;
-        (words[1], words[2], words[3], words[4]) = (sequence, mono.cast_unsigned(), ts.cast_unsigned(), marks);
-        words[0] = u64::from(crc32c_record(words)) | u64::from(RECORD_MARK) << 32;
-        self.ring.push(bytemuck::cast_ref(words));
+        let marks = u64::from(kind as u8) | 1 << 8 | u64::from(self.gateway) << 16 | count << 32;
+        words[..HEADER_WORDS].copy_from_slice(&[u64::from(RECORD_MARK) << 32, sequence, mono.cast_unsigned(), ts.cast_unsigned(), marks]);
+        self.ring.push(sequence, &words, first);
         self.head = sequence;
-        Some(sequence)
+        sequence
     }
 
     #[inline(always)]
@@ -214,7 +218,6 @@ impl GateJournal {
     /// Waits until everything appended is durable; `false` when the copier stopped.
     #[must_use]
     pub fn flush(&self) -> bool {
-        drain_stores();
         while self.ring.tail() < self.head {
             if self.ring.has_failed() {
                 return false;

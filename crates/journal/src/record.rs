@@ -34,12 +34,14 @@ codes! {
 
 /// Payload words of a record.
 pub const PAYLOAD_WORDS: usize = 27;
+/// Words before the payload.
+pub const HEADER_WORDS: usize = 5;
 /// Bytes of a record.
 pub const RECORD: usize = 256;
 /// Second half of word 0.
 pub const RECORD_MARK: u32 = u32::from_le_bytes(*b"GJR1");
 
-/// One record. `crc` covers bytes 8 to the end.
+/// One record. `crc` covers bytes 8 to the end; in the ring it is zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C, align(8))]
 pub struct GateJournalRecord {
@@ -77,15 +79,9 @@ impl GateJournalRecord {
     /// With mark and checksum.
     #[must_use]
     pub fn sealed(mut self) -> Self {
-        self.seal();
-        self
-    }
-
-    /// Writes mark and checksum in place.
-    #[inline(always)]
-    pub fn seal(&mut self) {
         self.mark = RECORD_MARK;
         self.crc = crc32c_record(self.as_words());
+        self
     }
 
     /// True where mark and checksum hold.

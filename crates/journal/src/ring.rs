@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The shared-memory ring in front of a gate journal: one producer (the gate), one consumer (the copier).
 //!
-//! It survives the gate's death. The producer does not fence its streaming stores: a record counts only when its
-//! sequence number and checksum are right, so the consumer simply does not see one that is still on its way.
+//! It survives the gate's death. Records are published by their head: the words of a record are stored before the head
+//! that counts it, so what a dead producer left up to its head is whole. The checksum is made by whoever takes a record
+//! out: on the hot thread it would cost a tenth of the check.
 use crate::error::{JournalError, JournalErrorKind};
-use crate::record::{GateJournalRecord, RECORD};
+use crate::record::{GateJournalRecord, HEADER_WORDS, RECORD, RECORD_MARK};
 use bytemuck::{Pod, Zeroable};
 use pretrade_shm::Mapping;
 use pretrade_shm::clock::{ClockDomain, domain_text};
 use pretrade_shm::crc::crc32c;
 use pretrade_shm::header::BYTE_ORDER_MARK;
-use pretrade_shm::memory::{prefetch_for_write, stream_words};
+use pretrade_shm::memory::prefetch_for_write;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 /// First word of a ring file.
 pub const RING_MAGIC: u64 = u64::from_le_bytes(*b"PTGRING\0");
@@ -20,6 +21,7 @@ pub const RING_MAGIC: u64 = u64::from_le_bytes(*b"PTGRING\0");
 pub const RING_VERSION: u32 = 1;
 const PAGE_WORDS: usize = 512;
 const RECORD_WORDS: usize = RECORD / 8;
+const LINE_WORDS: usize = 8;
 
 /// Header page of a ring; head and tail on lines of their own.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
@@ -170,36 +172,52 @@ impl Ring {
         self.map.words()[at..].first_chunk().expect("the mapping was checked to hold every record")
     }
 
-    /// Asks for the place of the record after `sequence`. Useless before streaming stores; for cached ones.
-    #[inline]
-    pub fn prefetch_next(&self, sequence: u64) {
-        prefetch_for_write(&self.place(sequence + 1)[0]);
-    }
-
-    /// Writes a sealed record with streaming stores and publishes it. One producer; the caller has checked for room.
+    /// Writes a record's words, the first `N` of its payload also into `first`, and publishes it. One producer; the caller
+    /// has checked for room.
     #[inline(always)]
-    pub fn push(&self, record: &GateJournalRecord) {
-        stream_words(self.place(record.sequence), record.as_words());
-        self.map.words()[HEAD].store(record.sequence, Ordering::Release);
+    pub fn push<const N: usize>(&self, sequence: u64, words: &[u64; RECORD_WORDS], first: &mut [u64; N]) {
+        // A reader that meets a word of this record sees the head before it, too, and drops what it copied.
+        fence(Ordering::Release);
+        let place = self.place(sequence);
+        for at in 0..HEADER_WORDS {
+            place[at].store(words[at], Ordering::Relaxed);
+        }
+        for at in 0..N {
+            place[HEADER_WORDS + at].store(words[HEADER_WORDS + at], Ordering::Relaxed);
+            first[at] = words[HEADER_WORDS + at];
+        }
+        for at in HEADER_WORDS + N..RECORD_WORDS {
+            place[at].store(words[at], Ordering::Relaxed);
+        }
+        self.map.words()[HEAD].store(sequence, Ordering::Release);
+        // Else the stores of the next record would wait for lines that the copier holds.
+        let next = self.place(sequence + 1);
+        for line in next.chunks_exact(LINE_WORDS) {
+            prefetch_for_write(&line[0]);
+        }
     }
 
-    /// The record with this sequence number, `None` while it is not (or no longer) there whole.
+    /// The record with this sequence number, with its checksum, `None` while it is not (or no longer) there.
     #[must_use]
     pub fn get(&self, sequence: u64) -> Option<GateJournalRecord> {
+        if sequence > self.head() {
+            return None;
+        }
         let mut record = GateJournalRecord::zeroed();
         for (value, word) in bytemuck::cast_slice_mut::<_, u64>(std::slice::from_mut(&mut record)).iter_mut().zip(self.place(sequence)) {
             *value = word.load(Ordering::Relaxed);
         }
-        (record.sequence == sequence && record.is_intact()).then_some(record)
+        fence(Ordering::Acquire);
+        // The record that takes this place is written once this one is durable, while the head stands one before it.
+        let (tail, head) = (self.tail(), self.head());
+        let is_kept = tail < sequence || head + 1 < sequence + self.capacity();
+        (is_kept && record.sequence == sequence && record.mark == RECORD_MARK).then(|| record.sealed())
     }
 
-    /// Raises the head to the last whole record: the producer may have died between record and head, or before the
-    /// head's last record was whole. Only for a new producer that holds the lock. Returns the head.
-    pub fn recover_head(&self) -> u64 {
-        let mut head = self.tail();
-        while head - self.tail() < self.capacity() && self.get(head + 1).is_some() {
-            head += 1;
-        }
+    /// Of a ring left by a dead producer: puts the head where the disk is ahead of it, and returns it. Only for a new
+    /// producer that holds the lock.
+    pub(crate) fn recover_head(&self) -> u64 {
+        let head = self.head().max(self.tail());
         self.map.words()[HEAD].store(head, Ordering::Release);
         head
     }

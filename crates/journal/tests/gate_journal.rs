@@ -226,6 +226,51 @@ fn after_a_failure_what_was_not_committed_comes_from_the_ring_again() {
     assert!(GateJournal::open(&options).unwrap().is_whole(), "what was lost was told once");
 }
 
+/// What a killed gate leaves is whole up to the head; a record that is not was damaged by somebody else.
+#[test]
+fn a_damaged_record_in_the_ring_is_refused_and_one_beyond_the_head_is_not_there() {
+    let options = place("damaged");
+    let mut journal = GateJournal::open(&options).unwrap();
+    fill(&mut journal, 6);
+    assert!(journal.flush());
+    drop(journal);
+    let file = fs::OpenOptions::new().read(true).write(true).open(&options.disk).unwrap();
+    file.set_len(4096).unwrap(); // nothing of it reached the disk
+    let commit = pretrade_journal::frame::Commit::new(4096, 1);
+    file.write_all_at(bytemuck::bytes_of(&commit), 64).unwrap();
+    let ring = fs::OpenOptions::new().read(true).write(true).open(&options.ring).unwrap();
+    let (head, tail) = (64, 128);
+    ring.write_all_at(&0u64.to_le_bytes(), tail).unwrap();
+    let place_of = |record: u64| 4096 + (record - 1) * 256;
+    let mut whole = [0; 8];
+    ring.read_exact_at(&mut whole, place_of(4) + 8).unwrap();
+    ring.write_all_at(&9u64.to_le_bytes(), place_of(4) + 8).unwrap();
+    let refused = GateJournal::open(&options).unwrap_err();
+    assert_eq!(refused.kind, JournalErrorKind::Corrupt);
+    assert!(refused.to_string().contains("records up to 6; record 4 is damaged"), "{refused}");
+    ring.write_all_at(&whole, place_of(4) + 8).unwrap();
+    // Record 6 was being written when the gate died: its head never came.
+    ring.write_all_at(&5u64.to_le_bytes(), head).unwrap();
+    assert_eq!(GateJournal::open(&options).unwrap().head(), 5);
+    assert_eq!(read_all(&options).len(), 5);
+    assert_eq!(verify_gate_journal(&options.disk).unwrap().problem_count, 0);
+}
+
+#[test]
+fn a_ring_filled_to_the_last_place_is_drained() {
+    let options = place("brim");
+    let ring = pretrade_journal::Ring::create(&options.ring, options.capacity, options.gateway, &DOMAIN, 0).unwrap();
+    let mut words = [0; 32];
+    for sequence in 1..=options.capacity {
+        (words[0], words[1], words[5]) = (u64::from(pretrade_journal::record::RECORD_MARK) << 32, sequence, sequence * 3);
+        ring.push(sequence, &words, &mut []);
+    }
+    drop(ring);
+    let journal = GateJournal::open(&options).unwrap();
+    assert_eq!((journal.head(), journal.durable()), (64, 64));
+    assert!(read_all(&options).iter().all(|r| r.payload[0] == r.sequence * 3));
+}
+
 #[test]
 fn a_journal_whose_ring_is_gone_is_not_whole() {
     let options = place("gone");

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Prefetch, streaming stores and 2 MB-page private memory as safe functions.
+//! Prefetch and 2 MB-page private memory as safe functions.
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Size of a huge page.
 pub const HUGE_PAGE: usize = 2 << 20;
@@ -28,32 +27,6 @@ pub fn prefetch_for_write<T>(value: &T) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = value;
-}
-
-/// Stores whole words past the cache (the reader is another core, later). Weakly ordered: see [`drain_stores`].
-#[inline(always)]
-pub fn stream_words<const N: usize>(target: &[AtomicU64; N], values: &[u64; N]) {
-    for (place, value) in target.iter().zip(values) {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: the place is a live, aligned 8-byte atomic; `movnti` writes its 8 bytes at once, so a concurrent
-        // atomic load sees the old or the new word.
-        unsafe {
-            std::arch::x86_64::_mm_stream_si64(place.as_ptr().cast::<i64>(), value.cast_signed());
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        place.store(*value, Ordering::Relaxed);
-    }
-}
-
-/// Orders earlier streaming stores before later stores.
-#[inline(always)]
-pub fn drain_stores() {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: SSE is part of every x86-64.
-    unsafe {
-        std::arch::x86_64::_mm_sfence();
-    }
-    std::sync::atomic::fence(Ordering::Release);
 }
 
 /// A type whose all-zero bytes are a value of it and that owns nothing.
@@ -139,17 +112,6 @@ impl<T: Zeroed> Drop for PrivateMemory<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn streamed_words_arrive() {
-        let target: [AtomicU64; 32] = std::array::from_fn(|_| AtomicU64::new(0));
-        let values: [u64; 32] = std::array::from_fn(|i| i as u64 * 3 + 1);
-        prefetch(&target[0]);
-        prefetch_for_write(&target[0]);
-        stream_words(&target, &values);
-        drain_stores();
-        assert!(target.iter().zip(&values).all(|(t, v)| t.load(Ordering::Relaxed) == *v));
-    }
 
     #[test]
     fn private_memory_is_zeroed_aligned_and_writable() {

@@ -35,7 +35,7 @@ fn has_token(c: &Context<'_>, bucket: &Bucket, interval: i64) -> Check {
 /// Control 26: not the same order more than n times inside the window. A verified reduction is judged too.
 #[inline(always)]
 pub fn check_duplicate_order(c: &Context<'_>, duplicates: &Duplicates) -> Check {
-    if !duplicates.is_repeated(c.request.fingerprint, c.request.now_mono) {
+    if !duplicates.is_repeated(c.request.rank, c.request.fingerprint, c.request.now_mono) {
         return Ok(());
     }
     Err(Breach::new(26, ReasonCode::DuplicateOrder, duplicates.count() + 1, duplicates.count(), Unit::Count))

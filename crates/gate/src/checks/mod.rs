@@ -7,6 +7,7 @@ pub mod limits;
 pub mod price;
 pub mod session;
 
+use crate::duplicates::Rank;
 use crate::options::GateOptions;
 use crate::state::{Cell, Instrument, Ledger};
 use pretrade_records::Order;
@@ -47,6 +48,8 @@ pub struct Request<'a> {
     pub passed_as: u8,
     /// Fingerprint for control 26.
     pub fingerprint: u64,
+    /// Where control 26 keeps that kind of order.
+    pub rank: Rank,
     /// Now, monotonic ns.
     pub now_mono: i64,
     /// Now, ns UTC.

@@ -71,13 +71,15 @@ pub fn check_max_notional(c: &Context<'_>) -> Check {
     } else {
         c.request.quantity.unsigned_abs().div_ceil(c.instrument.lot_size.unsigned_abs())
     };
-    let lot_ticks = u128::from(lots) * u128::from(ticks);
-    // The usual product of the first two fits 64 bits, and then the third needs no overflow check.
-    let notional = match u64::try_from(lot_ticks) {
-        Ok(lot_ticks) => u128::from(lot_ticks) * u128::from(value.unsigned_abs()),
-        Err(_) => lot_ticks.saturating_mul(u128::from(value.unsigned_abs())),
-    };
-    if notional <= u128::from(limit.unsigned_abs()) {
+    let (value, most) = (value.unsigned_abs(), limit.unsigned_abs());
+    // The usual product fits 64 bits; one that does not is worked out apart.
+    if let Some(notional) = lots.checked_mul(ticks).and_then(|lot_ticks| lot_ticks.checked_mul(value))
+        && notional <= most
+    {
+        return Ok(());
+    }
+    let notional = (u128::from(lots) * u128::from(ticks)).saturating_mul(u128::from(value));
+    if notional <= u128::from(most) {
         return Ok(());
     }
     let measured = i64::try_from(notional).unwrap_or(i64::MAX);
