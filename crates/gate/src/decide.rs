@@ -121,7 +121,7 @@ impl Gate {
             },
             Err(breach) => Err(breach),
         };
-        self.conclude_no(order, Some(instrument), verdict, &seen, now_mono, now_utc, out);
+        self.conclude_no(order, Some(instrument), verdict, seen, now_mono, now_utc, out);
     }
 
     /// An order whose instrument or account the gate does not know: some control says no.
@@ -147,7 +147,7 @@ impl Gate {
         let home = self.ids.prefetch(order.client_order_id, order.session_id);
         let ready = self.prepare(order, home, now_mono, now_utc);
         let verdict = ready.and_then(|ready| self.judge(order, instrument, account, &at, &ready, now_mono, now_utc, &mut seen));
-        self.conclude_no(order, instrument, verdict, &seen, now_mono, now_utc, out);
+        self.conclude_no(order, instrument, verdict, seen, now_mono, now_utc, out);
     }
 
     /// Asks for every line that is read late; those read at once (identity, sequence words) are asked for by their loads.
@@ -241,6 +241,7 @@ impl Gate {
             account,
             strategy,
             firm: &self.firm,
+            flags,
             options: &self.options,
             limits_age: seen.limits_age,
             is_quote_fresh: seen.quotes_age <= self.options.reference_ttl_ns && seen.quotes_age >= -FUTURE_TOLERANCE_NS,
@@ -313,7 +314,7 @@ impl Gate {
         let instrument = known.map(|o| o.instrument as usize).or_else(|| self.instrument_index.get(order.instrument_id));
         if known.is_none() {
             let unknown = Err(Breach::plain(0, ReasonCode::UnknownOrder));
-            return self.conclude_no(order, instrument, unknown, &seen, now_mono, now_utc, out);
+            return self.conclude_no(order, instrument, unknown, seen, now_mono, now_utc, out);
         }
         self.counters.decisions += 1;
         self.counters.accepted += 1;
@@ -342,7 +343,7 @@ impl Gate {
         let is_recorded = self.record_entry(RecordKind::Decision, &decision, &read, out);
         if !is_recorded {
             if seen.passed_as == passed_as::NEW_RISK {
-                return self.take_back(order, at.instrument, seen, now_mono, now_utc, out);
+                return self.take_back(order, at.instrument, *seen, now_mono, now_utc, out);
             }
             self.end_journal();
         }
@@ -352,7 +353,7 @@ impl Gate {
     /// The journal stopped between the check and the record: an unrecorded order is not sent (I1, control 44).
     #[cold]
     #[inline(never)]
-    fn take_back(&mut self, order: &Order, instrument: usize, seen: &Seen, now_mono: i64, now_utc: i64, out: &mut Decision) {
+    fn take_back(&mut self, order: &Order, instrument: usize, seen: Seen, now_mono: i64, now_utc: i64, out: &mut Decision) {
         self.counters.decisions -= 1;
         self.counters.accepted -= 1;
         let refused = Err(Breach::plain(44, ReasonCode::AuditUnavailable));
@@ -367,7 +368,7 @@ impl Gate {
         order: &Order,
         instrument: Option<usize>,
         verdict: Result<Option<Breach>, Breach>,
-        seen: &Seen,
+        seen: Seen,
         now_mono: i64,
         now_utc: i64,
         out: &mut Decision,
@@ -378,8 +379,8 @@ impl Gate {
             Err(breach) => (Verdict::Reject, Some(breach)),
         };
         let rows = instrument.map(|at| &self.instruments[at]);
-        let decision = describe(order, rows, code, breach, seen, self.counters.decisions, now_mono, now_utc);
-        let read = read_of(order, rows, seen);
+        let decision = describe(order, rows, code, breach, &seen, self.counters.decisions, now_mono, now_utc);
+        let read = read_of(order, rows, &seen);
         // A repeated id is an event on the first decision, not a second one (control 27).
         let is_repeated = decision.reason == ReasonCode::DuplicateClientOrderId as u8;
         if code == Verdict::Hold {

@@ -63,9 +63,12 @@ struct Entry {
     place: u32,
 }
 
-/// What the home place of an id is made of.
+/// What the home place of an id is made of, and where the next new order goes.
 #[derive(Clone, Copy, Debug)]
-pub struct Key(u32);
+pub struct Key {
+    key: u32,
+    next: u32,
+}
 
 /// The table: an open-addressing index over a pool whose last freed place is used first, so that an order flow stays on
 /// few lines however large the table is.
@@ -98,18 +101,20 @@ impl OrderTable {
         (h as u32) << 4 | (id as u32 & 15)
     }
 
-    /// Asks for the lines an order with this id will be written to; returns the key of the id.
+    /// Asks for the lines an order with this id will be written to; what it returns holds until the table changes.
     #[inline(always)]
     pub fn prefetch(&self, id: u64, session: u32) -> Key {
-        let key = Self::key(id, session);
-        prefetch_for_write(&self.index[key as usize & (self.index.len() - 1)]);
-        prefetch_for_write(&self.orders[self.next_place().min(self.orders.len() - 1)]);
-        Key(key)
+        let key = self.key_of(id, session);
+        prefetch_for_write(&self.index[key.key as usize & (self.index.len() - 1)]);
+        if let Some(place) = self.orders.get(key.next as usize) {
+            prefetch_for_write(place);
+        }
+        key
     }
 
     #[inline(always)]
-    fn next_place(&self) -> usize {
-        if self.free == 0 { self.touched as usize } else { self.free as usize - 1 }
+    fn key_of(&self, id: u64, session: u32) -> Key {
+        Key { key: Self::key(id, session), next: if self.free == 0 { self.touched } else { self.free - 1 } }
     }
 
     /// The index word of an id, or the first free one where it would be put.
@@ -164,12 +169,12 @@ impl OrderTable {
     /// Adds or overwrites an order. [`OrderTable::has_room`] must hold.
     #[inline(always)]
     pub fn insert(&mut self, order: LiveOrder) {
-        self.insert_keyed(Key(Self::key(order.client_order_id, order.session_id)), order);
+        self.insert_keyed(self.key_of(order.client_order_id, order.session_id), order);
     }
 
     /// As [`OrderTable::insert`] with the key that [`OrderTable::prefetch`] returned for the id.
     #[inline(always)]
-    pub fn insert_keyed(&mut self, Key(key): Key, order: LiveOrder) {
+    pub fn insert_keyed(&mut self, Key { key, next }: Key, order: LiveOrder) {
         let at = match self.find_from(key, order.client_order_id, order.session_id) {
             Ok(at) => {
                 self.orders[self.index[at].place as usize - 1] = order;
@@ -177,15 +182,14 @@ impl OrderTable {
             }
             Err(at) => at,
         };
-        let place = self.next_place();
-        let slot = &mut self.orders[place];
+        let slot = &mut self.orders[next as usize];
         if self.free == 0 {
             self.touched += 1;
         } else {
             self.free = slot.other_id as u32;
         }
         *slot = order;
-        self.index[at] = Entry { key, place: place as u32 + 1 };
+        self.index[at] = Entry { key, place: next + 1 };
         self.used += 1;
     }
 

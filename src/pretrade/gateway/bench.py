@@ -207,12 +207,12 @@ def _lookup_tables(directory: Path) -> Path:
 
 def _result(name: str, ours: Figures, floor: str | None, bare: Figures | None) -> Result:
     result: Result = {"name": name, "n": int(ours["n"])}
-    result |= {key: round(ours[key], 1) for key in ("min_ns", "p50_ns", "p99_ns")}
+    result |= {key: round(ours[key], 3) for key in ("min_ns", "p50_ns", "p99_ns")}
     result |= {"kept": round(ours["kept"], 2)} if "kept" in ours else {}
     result["per_second"] = round(1e9 / ours["p50_ns"]) if ours["p50_ns"] > 0 else None
     if floor is not None and bare is not None:
         ratio = ours["p50_ns"] / bare["p50_ns"] if bare["p50_ns"] > 0 else None
-        result |= {"floor": floor, "floor_p50_ns": round(bare["p50_ns"], 1), "ratio_p50": round(ratio, 2) if ratio is not None else None}
+        result |= {"floor": floor, "floor_p50_ns": round(bare["p50_ns"], 3), "ratio_p50": round(ratio, 2) if ratio is not None else None}
         if ours["unexpected"]:
             result["unexpected"] = int(ours["unexpected"])
     return result

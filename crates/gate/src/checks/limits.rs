@@ -10,8 +10,7 @@ use pretrade_records::{ReasonCode, Unit};
 #[inline(always)]
 pub fn check_limits_valid(c: &Context<'_>) -> Check {
     let is_refused = c.instrument.stage >= 2 && c.instrument.cause == cause::INVALID && !c.request.is_reduction();
-    let flags = c.instrument.flags | c.account.flags | c.strategy.flags | c.firm.flags;
-    if flags & flag::NO_STATIC == 0 && !is_refused { Ok(()) } else { Err(Breach::plain(9, ReasonCode::LimitsInvalid)) }
+    if c.flags & flag::NO_STATIC == 0 && !is_refused { Ok(()) } else { Err(Breach::plain(9, ReasonCode::LimitsInvalid)) }
 }
 
 /// Control 10: not in reduce-only through age, or a verified reduction.

@@ -88,6 +88,8 @@ pub struct Context<'a> {
     pub strategy: &'a Ledger,
     /// The firm.
     pub firm: &'a Ledger,
+    /// The flags of all four.
+    pub flags: u32,
     /// The gate's own numbers.
     pub options: &'a GateOptions,
     /// Age of the limits record's channel, ns.

@@ -20,8 +20,7 @@ pub fn check_breaker(instrument: &Instrument) -> Check {
 /// Control 3: under reduce-only the order is a verified reduction.
 #[inline(always)]
 pub fn check_reduce_only(c: &Context<'_>) -> Check {
-    let flags = c.instrument.flags | c.account.flags | c.strategy.flags | c.firm.flags;
-    if flags & flag::REDUCE_ONLY == 0 || c.request.is_reduction() { Ok(()) } else { Err(Breach::plain(3, ReasonCode::ReduceOnly)) }
+    if c.flags & flag::REDUCE_ONLY == 0 || c.request.is_reduction() { Ok(()) } else { Err(Breach::plain(3, ReasonCode::ReduceOnly)) }
 }
 
 /// Control 5: the account is known and enabled, the strategy not disabled.
