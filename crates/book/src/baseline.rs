@@ -44,6 +44,12 @@ impl Recent {
         self.waiting.push_back((ts, value));
     }
 
+    /// Restates every sample; `by` must keep their order.
+    pub fn restate(&mut self, by: impl Fn(i64) -> i64) {
+        self.waiting.iter_mut().for_each(|(_, value)| *value = by(*value));
+        self.window.replace(by);
+    }
+
     /// The baseline; `None` with less than a minute of samples or where it is zero.
     #[must_use]
     pub fn get(&self) -> Option<i64> {
@@ -70,6 +76,11 @@ impl TimeOfDay {
             self.turn(bucket);
         }
         self.samples.push(value);
+    }
+
+    /// Restates every sample and the history.
+    pub fn restate(&mut self, by: impl Fn(i64) -> i64) {
+        self.samples.iter_mut().chain(self.history.values_mut().flatten()).chain(&mut self.now).for_each(|value| *value = by(*value));
     }
 
     fn turn(&mut self, bucket: i64) {

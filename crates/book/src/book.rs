@@ -199,6 +199,25 @@ impl Book {
         }
     }
 
+    /// True inside a snapshot, whose end the next record says.
+    #[must_use]
+    pub fn is_in_snapshot(&self) -> bool {
+        self.in_snapshot
+    }
+
+    /// Orders known by id, as (id, price, size, side), by id.
+    #[must_use]
+    pub fn resting(&self) -> Vec<(u64, i64, i64, Side)> {
+        let mut orders: Vec<_> = self.orders.iter().map(|(id, o)| (*id, o.price, o.size, o.side)).collect();
+        orders.sort_unstable_by_key(|o| o.0);
+        orders
+    }
+
+    /// Forgets every order and level; whether the book can be trusted stays as it is.
+    pub fn empty(&mut self) {
+        self.clear(Side::None);
+    }
+
     /// Applies one event. Informative records and prints change nothing.
     pub fn apply(&mut self, event: &Event) -> Applied {
         let snapshot = event.flags & EventFlags::SNAPSHOT != 0;

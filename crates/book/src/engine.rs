@@ -4,11 +4,11 @@ use crate::features::COUNT;
 use crate::instrument::{Faults, Instrument};
 use crate::row::{InstrumentSpec, Row, SnapshotSpec};
 use crate::state::{Reader, State, StateError, fresh};
-use pretrade_records::{Event, EventKind, QuotesRecord};
+use pretrade_records::{Event, EventFlags, EventKind, QuotesRecord};
 use std::collections::HashMap;
 
 const MAGIC: u32 = u32::from_le_bytes(*b"PTFE");
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// A silence that ends the recording it is in: beyond it the grid starts anew at the next event.
 const RECORDING_GAP_NS: i64 = 4 * 86_400 * 1_000_000_000;
 
@@ -49,6 +49,9 @@ impl FeatureEngine {
 
     /// Takes one event; grid rows before it are closed first. An event older than its predecessor is taken at the present.
     pub fn push(&mut self, event: &Event) {
+        if event.has(EventFlags::RECAP) {
+            return self.hear_again(event);
+        }
         if event.ts_recv > self.next_grid {
             self.reach(event.ts_recv);
         }
@@ -60,6 +63,27 @@ impl FeatureEngine {
         } else {
             self.foreign_events += 1;
         }
+    }
+
+    /// Takes one event of a recap: nothing to an instrument that received events before it.
+    #[cold]
+    fn hear_again(&mut self, event: &Event) {
+        if let Some(place) = self.place(event.instrument_id) {
+            self.instruments[place].hear_again(event);
+        }
+    }
+
+    /// Every book said again as of now, for a reader that starts here; `None` inside a snapshot of the venue.
+    #[must_use]
+    pub fn recap(&self) -> Option<Vec<Event>> {
+        let mut out = Vec::new();
+        for instrument in &self.instruments {
+            if instrument.book.is_in_snapshot() {
+                return None;
+            }
+            instrument.say_again(self.now, &mut out);
+        }
+        Some(out)
     }
 
     /// Place of an instrument; runs of one instrument's events are the rule.
@@ -122,6 +146,7 @@ impl FeatureEngine {
         self.instruments.iter().fold(Faults::default(), |a, i| Faults {
             crossed_book: a.crossed_book + i.faults.crossed_book,
             unknown_order: a.unknown_order + i.faults.unknown_order,
+            price_step: a.price_step + i.faults.price_step,
         })
     }
 
@@ -185,7 +210,7 @@ impl FeatureEngine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pretrade_records::{EventFlags, Side};
+    use pretrade_records::Side;
 
     const SECOND: i64 = 1_000_000_000;
 

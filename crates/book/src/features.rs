@@ -92,6 +92,7 @@ const SOURCES: &[&str] = &[
     include_str!("news.rs"),
     include_str!("resilience.rs"),
     include_str!("returns.rs"),
+    include_str!("split.rs"),
     include_str!("values.rs"),
     include_str!("window.rs"),
 ];

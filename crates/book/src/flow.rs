@@ -202,6 +202,11 @@ impl TickRule {
         self.sign = sign;
         (sign, inferred)
     }
+
+    /// Restates the last price.
+    pub fn restate(&mut self, by: impl Fn(i64) -> i64) {
+        self.last = self.last.map(by);
+    }
 }
 
 /// Volume-synchronised share of informed trading (Easley, López de Prado, O'Hara 2012): 50 buckets of a fiftieth of daily volume.

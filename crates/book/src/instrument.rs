@@ -10,7 +10,7 @@ use crate::row::{InstrumentSpec, Row, SnapshotSpec};
 use crate::state;
 use crate::window::Total;
 use pretrade_records::units::UNDEFINED_PRICE;
-use pretrade_records::{Event, EventFlags, EventKind, FeedState, Phase, Side};
+use pretrade_records::{Event, EventFlags, EventKind, FeedState, Phase, ReferenceKind, Side};
 
 const SECOND: i64 = 1_000_000_000;
 /// Levels of the resilience of depth.
@@ -23,9 +23,11 @@ pub struct Faults {
     pub crossed_book: u64,
     /// Records that named an order nobody knows.
     pub unknown_order: u64,
+    /// Prices at least half as much again as the one before, or as much less, that no split explains.
+    pub price_step: u64,
 }
 
-state!(Faults { crossed_book, unknown_order });
+state!(Faults { crossed_book, unknown_order, price_step });
 
 /// State of one instrument.
 #[derive(Clone, Debug)]
@@ -48,13 +50,15 @@ pub struct Instrument {
     pub(crate) volume: Total,
     pub(crate) open_volume: i64,
     noted: u64,
-    status: Option<u8>,
+    /// An event of this instrument was received.
+    pub(crate) is_started: bool,
+    pub(crate) status: Option<u8>,
     phase_at: usize,
     negative_lag: bool,
-    has_book: bool,
+    pub(crate) has_book: bool,
     /// Length of the bars of a feed that has them, 0 where none.
     bar_ns: i64,
-    ts_alive: i64,
+    pub(crate) ts_alive: i64,
     pub(crate) ts_event: i64,
     pub(crate) ts_book: i64,
     pub(crate) ts_book_event: i64,
@@ -64,6 +68,8 @@ pub struct Instrument {
     pub(crate) spread_time: i64,
     pub(crate) last_price: i64,
     pub(crate) ts_last: i64,
+    /// Price that steps are measured from: of a print, of a bar, or the mid of a row.
+    pub(crate) step_price: i64,
     /// Faults so far.
     pub faults: Faults,
 }
@@ -99,6 +105,8 @@ state!(Instrument {
     spread_time,
     last_price,
     ts_last,
+    is_started,
+    step_price,
     faults
 });
 
@@ -124,6 +132,7 @@ impl Instrument {
             volume: Total::new(600),
             open_volume: 0,
             noted: 0,
+            is_started: false,
             status: None,
             phase_at: 0,
             negative_lag: false,
@@ -139,6 +148,7 @@ impl Instrument {
             spread_time: 0,
             last_price: UNDEFINED_PRICE,
             ts_last: 0,
+            step_price: UNDEFINED_PRICE,
             faults: Faults::default(),
         }
     }
@@ -178,11 +188,13 @@ impl Instrument {
     /// Takes one event at receive time `ts` (its own, or the present where it comes late).
     pub fn push(&mut self, event: &Event, ts: i64) {
         let Ok(kind) = EventKind::try_from(event.kind) else { return };
+        self.is_started = true;
         match kind {
             // A heartbeat that says messages are missing is news of the book.
             EventKind::Heartbeat if event.flags & EventFlags::GAP == 0 => return self.hear_alive(ts),
             EventKind::OwnOrder | EventKind::OwnExecution => return,
             EventKind::Sentiment => return self.news.hear(ts, event.price, event.size),
+            EventKind::Reference if event.aux == ReferenceKind::Split as u64 => return self.split(event.price),
             EventKind::Status => {
                 self.phase(ts);
                 self.status = u8::try_from(event.aux).ok();
@@ -207,6 +219,7 @@ impl Instrument {
 
     /// A print; it may come before or after the book records of its event, so depth before it is that of the last event end.
     fn trade(&mut self, event: &Event, ts: i64) {
+        self.note_price(event.price);
         self.last_price = event.price;
         self.ts_last = ts;
         self.open_volume += event.size;
@@ -225,6 +238,7 @@ impl Instrument {
     }
 
     fn bar(&mut self, event: &Event, ts: i64) {
+        self.note_price(event.price);
         self.last_price = event.price;
         self.ts_last = ts;
         self.open_volume += event.size;
@@ -368,6 +382,13 @@ impl Instrument {
     /// Moves the windows of the book on by one row; an unsound book adds nothing but the passing of time.
     fn sample(&mut self, ts: i64, is_second: bool) {
         self.returns.push(self.twice_mid());
+        // A wide market has a mid but no price to measure a step from.
+        if let (Some(b), Some(a)) = self.touches
+            && self.is_sound()
+            && (a.0 - b.0).saturating_mul(10) < b.0
+        {
+            self.note_price(b.0.midpoint(a.0));
+        }
         let best = match self.touches {
             (Some(b), Some(a)) if self.is_sound() => [b.1 + a.1, 1],
             _ => [0, 0],

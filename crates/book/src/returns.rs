@@ -64,6 +64,15 @@ impl Returns {
         }
     }
 
+    /// Restates every mid; returns stay what they were.
+    pub fn restate(&mut self, by: impl Fn(i64) -> i64) {
+        let known = |mid: i64| if mid == UNKNOWN { mid } else { by(mid) };
+        self.mids.replace(known);
+        self.recent.replace(known);
+        self.last = known(self.last);
+        self.last_log = if self.last == UNKNOWN { f64::NAN } else { log(self.last) };
+    }
+
     /// Takes the mid (twice the price in 1e-9, so that it is whole) at a grid row; an unknown mid repeats the last.
     pub fn push(&mut self, twice_mid: Option<i64>) {
         let r = self.open_return(twice_mid);

@@ -51,6 +51,11 @@ impl<T: Copy> Ring<T> {
         self.values.is_empty()
     }
 
+    /// Replaces every value.
+    pub fn replace(&mut self, by: impl Fn(T) -> T) {
+        self.values.iter_mut().for_each(|v| *v = by(*v));
+    }
+
     /// Drops everything.
     pub fn clear(&mut self) {
         self.values.clear();
@@ -145,6 +150,12 @@ impl Median {
     #[must_use]
     pub fn range(&self) -> Option<(i64, i64)> {
         Some((*self.sorted.first()?, *self.sorted.last()?))
+    }
+
+    /// Replaces every value; `by` must keep their order.
+    pub fn replace(&mut self, by: impl Fn(i64) -> i64) {
+        self.order.iter_mut().for_each(|v| *v = by(*v));
+        self.sorted.iter_mut().for_each(|v| *v = by(*v));
     }
 
     /// Number of values held.

@@ -11,9 +11,14 @@ struct Lane {
     given: u64,
     refused: Option<FeedError>,
     done: bool,
+    is_side: bool,
 }
 
 impl Lane {
+    fn new(decoder: Box<dyn Decoder>) -> Self {
+        Self { decoder, batch: Vec::new(), at: 0, given: 0, refused: None, done: false, is_side: false }
+    }
+
     /// Receive stamp of the next event, `None` at the end. What was read before a refusal is given first.
     fn head(&mut self) -> Result<Option<i64>, FeedError> {
         while self.at == self.batch.len() {
@@ -53,6 +58,7 @@ impl Lane {
 pub struct Merge {
     lanes: Vec<Lane>,
     refused: Option<FeedError>,
+    begun: bool,
     /// Events given so far.
     pub events: u64,
 }
@@ -61,8 +67,32 @@ impl Merge {
     /// A merge of `decoders`.
     #[must_use]
     pub fn new(decoders: Vec<Box<dyn Decoder>>) -> Self {
-        let lane = |decoder| Lane { decoder, batch: Vec::new(), at: 0, given: 0, refused: None, done: false };
-        Self { lanes: decoders.into_iter().map(lane).collect(), refused: None, events: 0 }
+        Self { lanes: decoders.into_iter().map(Lane::new).collect(), refused: None, begun: false, events: 0 }
+    }
+
+    /// Adds what is known beside the recordings, before the first batch: its events go before theirs at equal stamps. Those from
+    /// before the first event of the recordings, or after their last, are left out.
+    pub fn add_side(&mut self, decoder: Box<dyn Decoder>) {
+        self.lanes.insert(0, Lane { is_side: true, ..Lane::new(decoder) });
+    }
+
+    /// Leaves out what the side lanes say of the time before the recordings begin.
+    fn skip_past(&mut self) -> Result<(), FeedError> {
+        let (mut sides, mut others): (Vec<_>, Vec<_>) = self.lanes.iter_mut().partition(|lane| lane.is_side);
+        if sides.is_empty() {
+            return Ok(());
+        }
+        let mut begin: Option<i64> = None;
+        for lane in &mut others {
+            begin = [begin, lane.head()?].into_iter().flatten().min();
+        }
+        let Some(begin) = begin else { return Ok(()) };
+        for lane in &mut sides {
+            while lane.head()?.is_some_and(|ts| ts < begin) {
+                lane.at += 1;
+            }
+        }
+        Ok(())
     }
 
     /// Appends up to a batch of events; `false` at the end of all files.
@@ -73,6 +103,9 @@ impl Merge {
         let from = out.len();
         if let Some(e) = self.refused.take() {
             return Err(e);
+        }
+        if !std::mem::replace(&mut self.begun, true) {
+            self.skip_past()?;
         }
         while out.len() - from < BATCH {
             match self.step(BATCH - (out.len() - from), out) {
@@ -93,8 +126,10 @@ impl Merge {
     fn step(&mut self, room: usize, out: &mut Vec<Event>) -> Result<bool, FeedError> {
         let mut best: Option<(i64, usize)> = None;
         let mut next = best;
+        let mut goes_on = false;
         for (i, lane) in self.lanes.iter_mut().enumerate() {
             let Some(ts) = lane.head()? else { continue };
+            goes_on |= !lane.is_side;
             if best.is_none_or(|(b, _)| ts < b) {
                 next = best;
                 best = Some((ts, i));
@@ -102,7 +137,7 @@ impl Merge {
                 next = Some((ts, i));
             }
         }
-        let Some((_, i)) = best else { return Ok(false) };
+        let Some((_, i)) = best.filter(|_| goes_on) else { return Ok(false) };
         self.lanes[i].drain(next.map(|(ts, j)| (ts, i < j)), room, out);
         Ok(true)
     }
@@ -145,6 +180,19 @@ mod tests {
         let got: Vec<_> = out.iter().map(|e| (e.ts_recv, e.instrument_id)).collect();
         assert_eq!(got, [(1, 1), (2, 2), (4, 1), (4, 1), (4, 2), (4, 3), (5, 2), (5, 2), (5, 2), (9, 1)]);
         assert_eq!(m.events, 10);
+    }
+
+    #[test]
+    fn what_is_known_beside_goes_first_at_equal_stamps_and_never_outside_the_recording() {
+        let mut m = Merge::new(vec![fixed(&[4, 6], 1, false), fixed(&[5], 2, false)]);
+        m.add_side(fixed(&[1, 3, 4, 5, 6, 7, 9], 9, false));
+        let mut out = Vec::new();
+        while m.next_batch(&mut out).unwrap() {}
+        let got: Vec<_> = out.iter().map(|e| (e.ts_recv, e.instrument_id)).collect();
+        assert_eq!(got, [(4, 9), (4, 1), (5, 9), (5, 2), (6, 9), (6, 1)]);
+        let mut empty = Merge::new(vec![fixed(&[], 1, false)]);
+        empty.add_side(fixed(&[1], 9, false));
+        assert!(!empty.next_batch(&mut out).unwrap());
     }
 
     #[test]

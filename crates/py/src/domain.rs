@@ -219,6 +219,7 @@ pub(crate) fn fill(m: &Bound<'_, PyModule>) -> PyResult<()> {
         ("INFORMATIVE", EventFlags::INFORMATIVE),
         ("DERIVED", EventFlags::DERIVED),
         ("SIDE_INFERRED", EventFlags::SIDE_INFERRED),
+        ("RECAP", EventFlags::RECAP),
     ] {
         flags.set_item(name, bit)?;
     }

@@ -6,6 +6,7 @@ use pretrade_records::Event;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
+use std::collections::HashMap;
 
 /// Feature engine over a group of instruments.
 #[pyclass(module = "pretrade._native.features")]
@@ -97,12 +98,18 @@ impl Engine {
         self.engine.restore(state).map_err(|e| PyValueError::new_err(e.to_string()))
     }
 
+    /// Bytes of the events that say every book again; `None` inside a snapshot of the venue.
+    fn recap<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        self.engine.recap().map(|events| PyBytes::new(py, bytemuck::cast_slice(&events)))
+    }
+
     /// Faults the book saw, by kind.
     fn faults<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let faults = self.engine.faults();
         let out = PyDict::new(py);
         out.set_item("crossed_book", faults.crossed_book)?;
         out.set_item("unknown_order", faults.unknown_order)?;
+        out.set_item("price_step", faults.price_step)?;
         Ok(out)
     }
 
@@ -123,6 +130,35 @@ impl Engine {
     fn take_rows<'py>(&mut self, py: Python<'py>) -> Bound<'py, PyBytes> {
         let rows = std::mem::take(&mut self.engine.rows);
         PyBytes::new(py, bytemuck::cast_slice(&rows))
+    }
+}
+
+/// Bare books by instrument, for the benchmark of feeds and nothing else.
+#[pyclass(module = "pretrade._native.features")]
+#[derive(Default)]
+struct Books {
+    books: HashMap<u32, pretrade_book::Book>,
+}
+
+#[pymethods]
+impl Books {
+    #[new]
+    fn new() -> Self {
+        Self::default()
+    }
+
+    /// Applies events.
+    fn push(&mut self, py: Python<'_>, events: &[u8]) -> PyResult<()> {
+        py.detach(|| {
+            each_event(events, |e| {
+                self.books.entry(e.instrument_id).or_default().apply(e);
+            })
+        })
+    }
+
+    /// Levels held by all books.
+    fn levels(&self) -> usize {
+        self.books.values().map(|b| b.bids().len() + b.asks().len()).sum()
     }
 }
 
@@ -148,6 +184,7 @@ fn time_book(py: Python<'_>, events: &[u8], rounds: u32) -> PyResult<f64> {
 pub(crate) fn fill(m: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = m.py();
     m.add_class::<Engine>()?;
+    m.add_class::<Books>()?;
     m.add_function(wrap_pyfunction!(time_book, m)?)?;
     m.add("NAMES", NAMES.to_vec())?;
     m.add("CODE_HASH", format!("{:016x}", pretrade_book::code_hash()))?;

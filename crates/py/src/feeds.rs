@@ -109,6 +109,14 @@ impl Stream {
         })
     }
 
+    /// Adds events that are known beside the recording, in the order of receipt; they go before its own at equal stamps.
+    fn add_side(&self, py: Python<'_>, events: &[u8]) -> PyResult<()> {
+        let mut given = Vec::new();
+        crate::features::each_event(events, |e| given.push(*e))?;
+        py.detach(|| self.lock().add_side(boxed(Given { events: given, faults: FaultLog::default() })));
+        Ok(())
+    }
+
     /// Bytes of files read so far, packed as they lie on the disk; those that Python reads are not among them.
     fn bytes_read(&self) -> u64 {
         self.meter.bytes()
@@ -157,6 +165,24 @@ impl Stream {
     /// is left where it stood; its state is its own.
     fn lock(&self) -> MutexGuard<'_, Merge> {
         self.merge.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Events that are there already.
+struct Given {
+    events: Vec<Event>,
+    faults: FaultLog,
+}
+
+impl Decoder for Given {
+    fn next_batch(&mut self, out: &mut Vec<Event>) -> Result<bool, FeedError> {
+        let from = out.len();
+        out.append(&mut self.events);
+        Ok(out.len() > from)
+    }
+
+    fn faults(&self) -> &FaultLog {
+        &self.faults
     }
 }
 

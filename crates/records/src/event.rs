@@ -82,6 +82,8 @@ codes! {
         Vwap = 16 => "VWAP",
         /// Any other figure; `order_id` is the venue's code of it.
         Other = 17 => "OTHER",
+        /// A split: `price` is new shares for one old in 1e-9 (7 for 7:1); it holds from this event on.
+        Split = 18 => "SPLIT",
     }
 }
 
@@ -104,6 +106,10 @@ impl EventFlags {
     pub const DERIVED: u16 = 32;
     /// The aggressor side was inferred (tick rule), not given by the feed.
     pub const SIDE_INFERRED: u16 = 64;
+    /// Said again by the recorder, for a reader that starts here: builds the book of who has none, left out by who followed so far.
+    /// The CLEAR that opens it carries the last print's price, when that was received (`order_id`) and when the book last
+    /// changed (`aux`); GAP there says that the book is not to be trusted.
+    pub const RECAP: u16 = 128;
 
     /// The venue's answer in the high byte of the flags of an own-flow event (`VenueKind` of the gate); 0 says nothing.
     #[must_use]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pretrade.cli.options import AsJson, ConfigFile, Date, Files, Format, Instruments, Map, emit, load_config, say, table
+from pretrade.cli.options import AsJson, ConfigFile, Date, Files, Format, Instruments, Map, Splits, emit, load_config, say, table
 
 if TYPE_CHECKING:
     from pretrade import feeds
@@ -21,6 +21,7 @@ def data_import(
     format: Format,
     out: Annotated[Path, typer.Option("--out", help="The journal to make; a manifest is put beside it.")],
     map: Map = None,
+    splits: Splits = None,
     date: Date = None,
     instrument: Instruments = None,
     config: ConfigFile = None,
@@ -31,7 +32,7 @@ def data_import(
     from pretrade.cli.progress import FileProgress
     from pretrade.sidecar import importing
 
-    source = _source(files, format, map, date, instrument)
+    source = _source(files, format, map, splits, date, instrument)
     with FileProgress("import", progress) as shown:
         manifest = importing.run(source, out, load_config(config), progress=shown)
     facts = {name: getattr(manifest, name) for name in ("events", "sha256", "ts_first", "ts_last", "kinds", "faults")}
@@ -46,6 +47,7 @@ def data_inspect(
     format: Format,
     html: Annotated[Path | None, typer.Option("--html", help="Write the report there as a page.")] = None,
     map: Map = None,
+    splits: Splits = None,
     date: Date = None,
     instrument: Instruments = None,
     config: ConfigFile = None,
@@ -56,7 +58,7 @@ def data_inspect(
     from pretrade.cli.progress import FileProgress
     from pretrade.sidecar import inspection
 
-    source = _source(files, format, map, date, instrument)
+    source = _source(files, format, map, splits, date, instrument)
     with FileProgress("inspect", progress) as shown:
         report = inspection.run(source, load_config(config), progress=shown)
     if html is not None:
@@ -110,10 +112,10 @@ def data_verify(
         raise typer.Exit(1)
 
 
-def _source(files: list[Path], format: str, map: Path | None, date: str | None, instrument: list[str] | None) -> feeds.Source:
+def _source(files: list[Path], format: str, map: Path | None, splits: Path | None, date: str | None, instrument: list[str] | None) -> feeds.Source:
     from pretrade import feeds
 
-    return feeds.Source(tuple(files), format, None if instrument is None else tuple(instrument), date, map)
+    return feeds.Source(tuple(files), format, None if instrument is None else tuple(instrument), date, map, splits)
 
 
 def register(app: typer.Typer) -> None:

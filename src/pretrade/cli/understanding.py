@@ -8,7 +8,22 @@ from typing import Annotated
 
 import typer
 
-from pretrade.cli.options import DEFAULT_RUN, AsJson, ConfigFile, Date, Files, Format, Instruments, Map, StaticLimit, emit, load_config, say, table
+from pretrade.cli.options import (
+    DEFAULT_RUN,
+    AsJson,
+    ConfigFile,
+    Date,
+    Files,
+    Format,
+    Instruments,
+    Map,
+    Splits,
+    StaticLimit,
+    emit,
+    load_config,
+    say,
+    table,
+)
 
 
 def replay(
@@ -18,6 +33,7 @@ def replay(
     model: Annotated[Path | None, typer.Option("--model", help="Folder of a trained model.")] = None,
     kind: Annotated[str, typer.Option("--kind", help="Model to fit without --model: pca or vae.")] = "pca",
     map: Map = None,
+    splits: Splits = None,
     date: Date = None,
     instrument: Instruments = None,
     config: ConfigFile = None,
@@ -28,7 +44,7 @@ def replay(
     """Tell a recorded day's story: tiers, limits, decisions."""
     from pretrade.sidecar import replay as room
 
-    request = room.ReplayRequest(files, format, instrument, date, map, model, kind, seed, pace)
+    request = room.ReplayRequest(files, format, instrument, date, map, splits, model, kind, seed, pace)
     result = room.run(request, load_config(config, static_limit), say=say)
     if json is not None:
         room.write(result, json)
@@ -42,6 +58,7 @@ def features(
     format: Format = "dbn",
     out: Annotated[Path | None, typer.Option("--out", help="rows.csv or rows.parquet.")] = None,
     map: Map = None,
+    splits: Splits = None,
     date: Date = None,
     instrument: Instruments = None,
     config: ConfigFile = None,
@@ -55,7 +72,7 @@ def features(
         table([{"name": c.name, "formula": c.formula, "unit": c.unit, "range": c.range, "source": c.source} for c in cards], "features")
         return
     settings = load_config(config)
-    stream = feeds.open(files, format=format, config=settings, instruments=instrument, date=date, map=map)
+    stream = feeds.open(files, format=format, config=settings, instruments=instrument, date=date, map=map, splits=splits)
     rows = room.collect(iter(stream), room.engine(settings, stream.instruments, with_quotes=False))
     rows.write(out)
     say(f"{stream.events} events, {len(rows)} rows to {out}, faults {stream.faults or 'none'}")
@@ -67,6 +84,7 @@ def train_anomaly(
     out: Annotated[Path, typer.Option("--out", help="Folder of the model.")],
     kind: Annotated[str, typer.Option("--kind", help="pca or vae.")] = "pca",
     map: Map = None,
+    splits: Splits = None,
     date: Date = None,
     instrument: Instruments = None,
     config: ConfigFile = None,
@@ -77,7 +95,7 @@ def train_anomaly(
     from pretrade import feeds, models
 
     settings = load_config(config)
-    stream = feeds.open(files, format=format, config=settings, instruments=instrument, date=date, map=map)
+    stream = feeds.open(files, format=format, config=settings, instruments=instrument, date=date, map=map, splits=splits)
     rows = room.collect(iter(stream), room.engine(settings, stream.instruments, with_quotes=False))
     model = models.train_anomaly(rows, kind=kind, out=out, config=settings, seed=seed)
     say(f"{kind} model {model.id} to {out}" + (" (PROVISIONAL: short history)" if model.provisional else ""))

@@ -86,6 +86,7 @@ class ReferenceKind(IntEnum):
     TICK_SIZE = 15
     VWAP = 16
     OTHER = 17
+    SPLIT = 18
 
 
 class VenueKind(IntEnum):
@@ -111,6 +112,7 @@ class EventFlag(IntFlag):
     INFORMATIVE = 16
     DERIVED = 32
     SIDE_INFERRED = 64
+    RECAP = 128
 
 
 class FeedState(IntFlag):

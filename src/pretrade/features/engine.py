@@ -123,9 +123,14 @@ class FeatureEngine:
             raise FeatureInputError(str(e)) from e
         self._native, self._ts_opened = native, fresh._ts_opened
 
+    def recap(self) -> NDArray[Any] | None:
+        """Events that say every book again, for a reader that starts after now; ``None`` inside a snapshot of the venue, when none can be said."""
+        events = b"" if self._native is None else self._native.recap()
+        return None if events is None else np.frombuffer(events, EVENT_DTYPE)
+
     def faults(self) -> dict[str, int]:
         """Faults that only the book can see, by kind."""
-        return {"crossed_book": 0, "unknown_order": 0} if self._native is None else dict(self._native.faults())
+        return {"crossed_book": 0, "unknown_order": 0, "price_step": 0} if self._native is None else dict(self._native.faults())
 
     def book(self, instrument_id: int) -> tuple[int, NDArray[np.int64], NDArray[np.int64]]:
         """Number of orders, bid and ask levels as ``(k, 2)`` price in 1e-9 and size, best first."""

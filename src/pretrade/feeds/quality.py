@@ -160,7 +160,7 @@ class Quality:
         calendars = {name: Calendar(session) for name, session in config.sessions.items()}
         self._of = {i.instrument_id: InstrumentQuality(i, calendars[i.session], stale) for i in instruments}
         self._stale_ns = stale
-        self.events = self.foreign = 0
+        self.events = self.foreign = self.recap_records = 0
         self.ts_first = self.ts_last = 0
         self.lags = Lags()
         self.timeline = Timeline()
@@ -168,6 +168,10 @@ class Quality:
 
     def add(self, events: NDArray[Any]) -> None:
         """Take a chunk, in the order of receipt."""
+        said_again = events["flags"] & EventFlag.RECAP != 0
+        if said_again.any():
+            self.recap_records += int(said_again.sum())
+            events = events[~said_again]
         if not len(events):
             return
         ts = events["ts_recv"]
@@ -195,6 +199,7 @@ class Quality:
         return {
             "events": self.events,
             "events_of_others": self.foreign,
+            "recap_records": self.recap_records,
             "ts_first": self.ts_first,
             "ts_last": self.ts_last,
             "seconds": (self.ts_last - self.ts_first) / 1e9,

@@ -19,6 +19,7 @@ from pretrade.domain import EVENT_DTYPE, Config, Instrument
 from pretrade.domain.errors import ConfigError, FeedError
 from pretrade.feeds import manifest, table, taq
 from pretrade.feeds.parquet import ParquetColumns
+from pretrade.feeds.splits import read_splits
 
 FORMATS: Final = ("lobster", "dbn", "table", "taq", *_native.CAPTURE_FORMATS, "journal")
 """Every format of recordings; the one list of them."""
@@ -71,6 +72,10 @@ class EventStream:
                 return
             yield np.frombuffer(raw, EVENT_DTYPE)
 
+    def add_side(self, events: NDArray[Any]) -> None:
+        """Add events known beside the recording, in order of ``ts_recv``; those from before its first event or after its last are left out."""
+        self._native.add_side(np.ascontiguousarray(events).tobytes())
+
     @property
     def events(self) -> int:
         """Events given so far."""
@@ -100,6 +105,7 @@ def open(
     instruments: Sequence[str] | None = None,
     date: str | None = None,
     map: Path | Sequence[Path] | None = None,
+    splits: Path | None = None,
 ) -> EventStream:
     """Open recordings as one stream, merged by ``ts_recv``.
 
@@ -119,6 +125,8 @@ def open(
         ``YYYY-MM-DD`` of a LOBSTER recording where the file name does not tell it, or of a table whose stamps count from midnight.
     map
         Column maps of tables; each file takes the one whose ``files`` pattern fits.
+    splits
+        Table of splits, applied from the moment each takes effect; see :func:`pretrade.feeds.splits.read_splits`.
 
     Raises
     ------
@@ -127,6 +135,15 @@ def open(
     ConfigError
         If no format has this name.
     """
+    stream = _open(files, format, config, instruments=instruments, date=date, map=map)
+    if splits is not None:
+        stream.add_side(read_splits(splits, config, stream.instruments))
+    return stream
+
+
+def _open(
+    files: Sequence[Path], format: str, config: Config, *, instruments: Sequence[str] | None, date: str | None, map: Path | Sequence[Path] | None
+) -> EventStream:
     paths = [Path(f) for f in files]
     if not paths:
         raise FeedError("no recording was named; at least one file is needed")

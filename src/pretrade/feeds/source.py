@@ -28,7 +28,7 @@ class Source:
         One or several files, merged by ``ts_recv``.
     format
         One of `pretrade.feeds.FORMATS`.
-    instruments, date, map
+    instruments, date, map, splits
         As :func:`pretrade.feeds.open` takes them.
     """
 
@@ -37,6 +37,7 @@ class Source:
     instruments: tuple[str, ...] | None = None
     date: str | None = None
     map: Path | None = None
+    splits: Path | None = None
 
     def open(self, config: Config) -> EventStream:
         """Open it as one stream.
@@ -46,7 +47,8 @@ class Source:
         FeedError
             If a file is refused.
         """
-        return open_recording(self.files, format=self.format, config=config, instruments=self.instruments, date=self.date, map=self.map)
+        named: dict[str, Any] = {"instruments": self.instruments, "date": self.date, "map": self.map, "splits": self.splits}
+        return open_recording(self.files, format=self.format, config=config, **named)
 
     @property
     def bytes(self) -> int:
@@ -68,6 +70,7 @@ class Source:
             "date": self.date,
             "maps": [] if self.map is None else [_identity(m.path) for m in read_maps([self.map])],
             "map": None if self.map is None else str(self.map.resolve()),
+            "splits": None if self.splits is None else _identity(self.splits),
         }
 
     @classmethod
@@ -80,6 +83,7 @@ class Source:
             None if symbols is None else tuple(symbols),
             raw["date"],
             None if raw["map"] is None else Path(raw["map"]),
+            None if raw["splits"] is None else Path(raw["splits"]["path"]),
         )
 
 

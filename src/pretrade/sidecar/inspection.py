@@ -149,6 +149,11 @@ def _silences(r: Facts) -> str | None:
     return f"{count:,} silences of more than {r['stale_after_s']:g} s in continuous trading, {longest}: stale rows are not scored."
 
 
+def _steps(r: Facts) -> str | None:
+    count = r["faults"].get("price_step", 0)
+    return f"{count:,} prices stepped by half or more at once; if that is a split, name it (--splits)." if count else None
+
+
 def _no_book(r: Facts) -> str | None:
     return "No feature row could be made: the recording builds no book in continuous trading." if not r["rows"]["rows"] else None
 
@@ -165,7 +170,18 @@ def _others(r: Facts) -> str | None:
     return f"{r['events_of_others']:,} events are of instruments that were not asked for." if r["events_of_others"] else None
 
 
-_RULES: Final[tuple[Callable[[Facts], str | None], ...]] = (_refused, _faults, _behind, _jumps, _silences, _unsound, _no_book, _one_stamp, _others)
+_RULES: Final[tuple[Callable[[Facts], str | None], ...]] = (
+    _refused,
+    _faults,
+    _steps,
+    _behind,
+    _jumps,
+    _silences,
+    _unsound,
+    _no_book,
+    _one_stamp,
+    _others,
+)
 
 
 def write(report: Facts, path: Path) -> None:

@@ -38,6 +38,8 @@ class ReplayRequest:
         ``YYYY-MM-DD`` for formats that carry only the time of day.
     map_file
         TOML column map of a table.
+    splits
+        Table of splits.
     model
         Folder of a trained model; without one the first ``FIT_SHARE`` of the rows fits a provisional model.
     kind
@@ -53,6 +55,7 @@ class ReplayRequest:
     instruments: Sequence[str] | None = None
     date: str | None = None
     map_file: Path | None = None
+    splits: Path | None = None
     model: Path | None = None
     kind: str = "pca"
     seed: int = 0
@@ -85,13 +88,17 @@ def run(request: ReplayRequest, config: Config, *, say: Callable[[str], None] = 
         If there are too few sound rows to fit a model on.
     """
     started = time.perf_counter()
-    stream = feeds.open(request.files, format=request.format, config=config, instruments=request.instruments, date=request.date, map=request.map_file)
+    symbols = None if request.instruments is None else tuple(request.instruments)
+    source = feeds.Source(tuple(request.files), request.format, symbols, request.date, request.map_file, request.splits)
+    stream = source.open(config)
     engine = features.engine(config, stream.instruments)
     rows = features.collect(_paced(iter(stream), request.pace), engine)
     if stream.events == 0:
         raise FeedError(f"{', '.join(str(f) for f in request.files)}: no event was read")
     faults = dict(sorted({**stream.faults, **{k: v for k, v in engine.faults().items() if v}}.items()))
     say(f"{stream.events} events, {len(rows.ts_recv)} rows, faults {faults or 'none'}")
+    if "price_step" in faults:
+        say(f"{faults['price_step']} prices stepped by half or more at once; if that is a split, name it: --splits")
     model, scored_rows, note = _model(request, config, rows)
     say(note)
     limits = calibration.calibrate(model.score(scored_rows), config) if model is not None and len(scored_rows.ts_recv) else None

@@ -28,10 +28,12 @@ from pretrade.limits.layouts import dtype_of
 from pretrade.sidecar.capture import Capture
 from pretrade.sidecar.checkpoint import CheckpointFile
 from pretrade.sidecar.process import Sidecar, publish_static
+from pretrade.sidecar.snapshots import SnapshotPositions
 
 TIER_CHANGES: Final = "tier_changes.jsonl"
 ALERTS: Final = "alerts.jsonl"
 CHECKPOINT: Final = "sidecar.checkpoint"
+SNAPSHOTS: Final = "capture.snapshots"
 _CLOCK_WAIT_S: Final = 600.0
 
 
@@ -105,7 +107,8 @@ def serve_capture(run_path: Path, config: Config, instruments: tuple[Instrument,
     run = RunDirectory(run_path)
     port = int(await_file(run_path / "venue.json", is_stopped)["data_port"])
     with Journal(run.market_journal) as journal:
-        capture = Capture(config, instruments, journal, QuotesTable.open(run, writable=True), WallClock())
+        snapshots = SnapshotPositions(run.journals / SNAPSHOTS, run.market_journal)
+        capture = Capture(config, instruments, journal, QuotesTable.open(run, writable=True), WallClock(), snapshots=snapshots, say=_say)
         feed = RecordSocket.connect(port, EVENT_DTYPE)
         announce(run_path / "capture.json")
         capture.run(feed, is_stopped)

@@ -79,8 +79,10 @@ def run(
     if journal_only:
         return found
     source = feeds.Source.from_dict(manifest.source)
-    source = source if files is None else feeds.Source(files, source.format, source.instruments, source.date, source.map)
+    source = source if files is None else feeds.Source(files, source.format, source.instruments, source.date, source.map, source.splits)
     found.findings += changed(manifest.source["files"], source.files)
+    told = [manifest.source["splits"]] if source.splits is not None else []
+    found.findings += changed(told, [Path(s["path"]) for s in told])
     found.findings += changed(manifest.source["maps"], [Path(m["path"]) for m in manifest.source["maps"]])
     if config.hash != manifest.config_hash:
         found.findings.append(f"the configuration is {config.hash[:12]}; the import was made under {manifest.config_hash[:12]}")

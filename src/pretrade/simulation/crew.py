@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pretrade.bus import JournalReader
+from pretrade.domain import EventFlag
 from pretrade.domain.errors import SimulationError
 from pretrade.limits import LimitsTable, QuotesTable, RunDirectory
 from pretrade.sidecar.serve import await_file
@@ -110,7 +111,8 @@ def await_warm(crew: Crew, run: RunDirectory) -> int:
 
     def captured() -> bool:
         nonlocal read
-        read += len(reader.read())
+        events = reader.read()
+        read += int((events["flags"] & EventFlag.RECAP == 0).sum())
         return read >= sent
 
     crew.wait_until(captured, f"the capture of {sent} events")
