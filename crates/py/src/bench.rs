@@ -38,7 +38,7 @@ impl Random {
     }
 }
 
-fn failed(e: impl std::fmt::Display) -> PyErr {
+pub(crate) fn failed(e: impl std::fmt::Display) -> PyErr {
     PyRuntimeError::new_err(e.to_string())
 }
 
@@ -413,6 +413,7 @@ pub(crate) fn fill(m: &Bound<'_, PyModule>) -> PyResult<()> {
         wrap_pyfunction!(floor_check, m)?,
         wrap_pyfunction!(full_check, m)?,
         wrap_pyfunction!(count_torn, m)?,
+        wrap_pyfunction!(crate::lightgbm_floor::lightgbm_single_row, m)?,
     ] {
         m.add_function(function)?;
     }

@@ -9,6 +9,7 @@ mod features;
 mod feeds;
 mod gateway;
 mod journal_feed;
+mod lightgbm_floor;
 mod limits;
 mod models;
 mod simulation;

@@ -2,11 +2,13 @@
 //! `pretrade._native.models`: scorers of trained models.
 use numpy::{PyArray1, PyReadonlyArray1};
 use pretrade_floor::Slices;
-use pretrade_score::{Forest, Layer, Network, OrderErrorModel, Projection, lightgbm};
+use pretrade_score::order_features::{MONOTONE, NAMES};
+use pretrade_score::{Arrival, Forest, Layer, Network, OrderErrorModel, OrderFeatures, Projection, lightgbm};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::time::Duration;
 
 fn refuse(e: impl std::fmt::Display) -> PyErr {
@@ -165,10 +167,52 @@ impl OrderErrorScorer {
     }
 }
 
+/// The order-error features of a batch: the kernel the gate uses.
+#[pyclass(frozen, module = "pretrade._native.models")]
+struct OrderRows {
+    features: Mutex<OrderFeatures>,
+}
+
+#[pymethods]
+impl OrderRows {
+    #[new]
+    fn new(instruments: usize, traders: usize, strategies: usize) -> Self {
+        Self { features: Mutex::new(OrderFeatures::new(instruments, traders, strategies)) }
+    }
+
+    /// Names of the features, in the order of a row.
+    #[staticmethod]
+    fn names() -> Vec<&'static str> {
+        NAMES.to_vec()
+    }
+
+    /// 1 where a larger value must never score lower.
+    #[staticmethod]
+    fn monotone() -> Vec<i8> {
+        MONOTONE.to_vec()
+    }
+
+    /// Rows of orders in the layout of `Arrival`, flat; an order whose flag is set is accepted after its row was made.
+    fn rows<'py>(&self, py: Python<'py>, arrivals: &[u8], is_accepted: PyReadonlyArray1<'py, bool>) -> PyResult<Bound<'py, PyArray1<f32>>> {
+        let size = size_of::<Arrival>();
+        if !arrivals.len().is_multiple_of(size) {
+            return Err(PyValueError::new_err(format!("{} bytes are no whole orders of {size}", arrivals.len())));
+        }
+        let arrivals: Vec<Arrival> = arrivals.chunks_exact(size).map(bytemuck::pod_read_unaligned).collect();
+        let flags = is_accepted.as_slice()?;
+        let rows = py.detach(|| {
+            let mut features = self.features.lock().map_err(|_| refuse("a panic left the features half changed"))?;
+            features.rows(&arrivals, flags).map_err(refuse)
+        })?;
+        Ok(PyArray1::from_vec(py, rows))
+    }
+}
+
 /// Fills the submodule.
 pub(crate) fn fill(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<Mlp>()?;
     m.add_class::<OrderErrorScorer>()?;
+    m.add_class::<OrderRows>()?;
     m.add_class::<Pca>()?;
     m.add_class::<Trees>()
 }

@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Scorers of trained models: networks, projections and boosted trees, row by row in one fixed order of additions, so that a row scores the
-//! same bits alone and among ten thousand.
+//! Scorers of trained models (networks, projections, boosted trees) and the order-error features: row by row in one fixed order
+//! of additions, so that a row scores the same bits alone and among ten thousand.
 //!
-//! Reads weights and normalised rows, gives reconstructions. Never normalises, calibrates or decides.
+//! Reads weights and rows, gives reconstructions, scores and order rows. Never normalises, calibrates or decides.
 #![forbid(unsafe_code)]
 
+pub mod arrival;
 pub mod forest;
+mod habit;
 pub mod lightgbm;
 pub mod network;
 pub mod order_error;
+pub mod order_features;
 pub mod projection;
 
+pub use arrival::Arrival;
 pub use forest::Forest;
 pub use network::{Layer, Network};
 pub use order_error::OrderErrorModel;
+pub use order_features::OrderFeatures;
 pub use projection::Projection;
 
 /// Weights that do not fit together.

@@ -2,8 +2,10 @@
 //! The order-error model: one folder of plain files, refused unless it scores its stored rows to the last bit.
 //!
 //! `model.txt` is LightGBM's text; `check.csv` holds rows and the raw scores LightGBM gave them; `manifest.json` names the
-//! hashes of both and the two prevalences. The score is the model's probability, moved from the prevalence it was trained at
-//! to the one it is used at: logit p' = slope x raw + logit(use) - logit(train) (Saerens, Latinne and Decaestecker 2002).
+//! hashes of both, the two prevalences and the rule's two anchors. The trees' part of the score is their probability, moved from
+//! the prevalence they were trained at to the one in use: logit p' = slope x raw + logit(use) - logit(train) (Saerens, Latinne
+//! and Decaestecker 2002). The rule's part is the larger of size and price deviation, each in its own usual spread, put on the
+//! same scale by a line in logits through the two anchors at which both spend equal false-positive budgets. The score is the larger.
 use crate::lightgbm::{self, TextError};
 use crate::{Forest, ShapeError};
 use sha2::{Digest, Sha256};
@@ -42,6 +44,17 @@ impl From<ShapeError> for String {
     }
 }
 
+/// Features the rule looks at.
+const RULE: [&str; 2] = ["quantity_z", "aggression_volatility"];
+
+/// The rule beside the trees: a line from its value to the logit of a score.
+#[derive(Clone, Copy, Debug)]
+struct Rule {
+    places: [usize; 2],
+    slope: f64,
+    offset: f64,
+}
+
 /// A model that scored its stored rows as LightGBM did.
 #[derive(Clone, Debug)]
 pub struct OrderErrorModel {
@@ -49,6 +62,7 @@ pub struct OrderErrorModel {
     features: Vec<String>,
     slope: f64,
     shift: f64,
+    rule: Option<Rule>,
     id: [u8; 32],
 }
 
@@ -79,11 +93,51 @@ impl OrderErrorModel {
         self.id
     }
 
-    /// Probability that the order is an error at the prevalence in use, in [0, 1]; NaN where the row does not fit.
+    /// Probability that the order is an error at the prevalence in use, or the rule's place on that scale where it is higher; in
+    /// [0, 1], NaN where the row does not fit.
     #[must_use]
     pub fn score(&self, row: &[f32]) -> f32 {
-        (1.0 / (1.0 + (-(self.slope * self.forest.score(row) + self.shift)).exp())) as f32
+        let trees = self.slope * self.forest.score(row) + self.shift;
+        let logit = match &self.rule {
+            Some(rule) if !trees.is_nan() => trees.max(rule.logit(row)),
+            _ => trees,
+        };
+        (1.0 / (1.0 + (-logit).exp())) as f32
     }
+}
+
+impl Rule {
+    /// Minus infinity where neither deviation is known.
+    #[inline(always)]
+    fn logit(&self, row: &[f32]) -> f64 {
+        let [size, price] = self.places.map(|place| row[place]);
+        // `max` ignores NaN.
+        let value = f64::from(size.max(price));
+        if value.is_nan() { f64::NEG_INFINITY } else { self.slope * value + self.offset }
+    }
+
+    fn read(facts: &serde_json::Value, features: &[String]) -> Result<Option<Self>, String> {
+        let rule = &facts["rule"];
+        if rule.is_null() {
+            return Ok(None);
+        }
+        let anchor = |name: &str| -> Result<(f64, f64), String> {
+            let (cut, score) = (rule[name][0].as_f64(), rule[name][1].as_f64().filter(|p| *p > 0.0 && *p < 1.0));
+            cut.zip(score).ok_or_else(|| format!("manifest.json has rule {name} {}; it must be a cut and a score between 0 and 1", rule[name]))
+        };
+        let ((hold, low), (reject, high)) = (anchor("hold")?, anchor("reject")?);
+        let (low, high) = (of_odds(low), of_odds(high));
+        if reject <= hold || high < low {
+            return Err("manifest.json has a rule whose reject anchor lies below its hold anchor".into());
+        }
+        let place = |name: &str| features.iter().position(|f| f == name).ok_or_else(|| format!("the rule reads {name}; the model does not"));
+        let slope = (high - low) / (reject - hold);
+        Ok(Some(Rule { places: [place(RULE[0])?, place(RULE[1])?], slope, offset: low - slope * hold }))
+    }
+}
+
+fn of_odds(p: f64) -> f64 {
+    (p / (1.0 - p)).ln()
 }
 
 fn load(folder: &Path) -> Result<OrderErrorModel, String> {
@@ -109,13 +163,14 @@ fn load(folder: &Path) -> Result<OrderErrorModel, String> {
     let forest = Forest::new(&model.trees, model.features.len())?;
     let shift = logit(&facts, "prevalence_use")? - logit(&facts, "prevalence_train")?;
     check_rows(&forest, &model.features, &checked("check.csv")?)?;
-    Ok(OrderErrorModel { forest, features: model.features, slope, shift, id: Sha256::digest(&manifest).into() })
+    let rule = Rule::read(&facts, &model.features)?;
+    Ok(OrderErrorModel { forest, features: model.features, slope, shift, rule, id: Sha256::digest(&manifest).into() })
 }
 
 fn logit(facts: &serde_json::Value, name: &str) -> Result<f64, String> {
     let p = facts[name].as_f64().filter(|p| *p > 0.0 && *p < 1.0);
     let p = p.ok_or_else(|| format!("manifest.json has {name} {}; it must lie between 0 and 1", facts[name]))?;
-    Ok((p / (1.0 - p)).ln())
+    Ok(of_odds(p))
 }
 
 fn hex(bytes: &[u8]) -> String {

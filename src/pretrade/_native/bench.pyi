@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 def make_tables(directory: Path, instruments: int, strategies: int, accounts: int) -> None: ...
 def make_floor(path: Path) -> None: ...
 def write_floor(path: Path, per_second: int) -> None: ...
@@ -19,12 +22,14 @@ def full_check(
     is_rejected: bool,
 ) -> dict[str, float]: ...
 def count_torn(directory: Path, n: int, is_unguarded: bool) -> tuple[int, int]: ...
+def lightgbm_single_row(library: Path, model: Path, rows: NDArray[np.float32], width: int, slices: int, seconds: float) -> dict[str, float]: ...
 
 __all__ = [
     "count_torn",
     "floor_check",
     "floor_read",
     "full_check",
+    "lightgbm_single_row",
     "limit_lookup",
     "make_floor",
     "make_tables",

@@ -3,21 +3,28 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pretrade import calibration, features, models, simulation
+from pretrade._native import bench as _bench
 from pretrade._native import features as _kernels
+from pretrade._native.models import Trees
 from pretrade.domain import Config
 from pretrade.gateway import bench as gate_bench
+from pretrade.models import order_error
 from pretrade.models.onnx_graph import vae_graph
 from pretrade.models.vae import LATENT, SIZES, Layer, network_of
 
 _ROUNDS: Final = 7
+_SLICES: Final = 600
+_SECONDS: Final = 5.0
 _FEW_ROUNDS: Final = 500
 """A fifth of a millisecond: short enough that most samples are not interrupted."""
 Result = dict[str, Any]
@@ -29,14 +36,16 @@ def run(suite: str, *, full: bool, say: Callable[[str], None]) -> dict[str, Any]
     Parameters
     ----------
     suite
-        ``default`` or ``gateway``.
+        ``default``, ``gateway`` or ``models``.
     full
         1e9 concurrent look-ups instead of 1e8.
     say
         Called with one line of progress at a time.
     """
     say(f"measuring suite {suite}; a run takes a minute or two")
-    extra = () if suite == "gateway" else (event_to_book, event_to_features, event_to_limit, vae_row, vae_10000_rows)
+    if suite == "models":
+        return gate_bench.report_of((order_error_score, order_error_score_200x31, vae_row, vae_10000_rows))
+    extra = () if suite == "gateway" else (event_to_book, event_to_features, event_to_limit, order_error_score, vae_row, vae_10000_rows)
     return gate_bench.run(suite, extra=extra, torn_reads=1_000_000_000 if full else 100_000_000)
 
 
@@ -93,6 +102,47 @@ def event_to_limit() -> Result:
         "p50_ns": float(np.median(took)),
         "p99_ns": float(np.quantile(took, 0.99)),
     }
+
+
+def order_error_score() -> Result:
+    """One row through the starter order-error model, native; beside LightGBM's own single-row call, where it is installed."""
+    return _scored("order_error_score", (order_error.starter() / "model.txt").read_text(), order_error.check_rows(order_error.starter()))
+
+
+def order_error_score_200x31() -> Result:
+    """As :func:`order_error_score` with 200 trees of 31 leaves, trained on the spot; needs LightGBM."""
+    name, rows = "order_error_score_200x31", order_error.check_rows(order_error.starter())
+    try:
+        from pretrade.models import starter_recipe
+
+        return _scored(name, starter_recipe.large_model(), rows)
+    except ImportError:
+        return {"name": name, "missing": "lightgbm, extra research"}
+
+
+def _scored(name: str, text: str, rows: NDArray[np.float32]) -> Result:
+    trees, flat = Trees(text), rows.reshape(-1)
+    ours = trees.time(flat, _SLICES, _SECONDS)
+    result: Result = {"name": name, "n": int(ours["n"]), "trees": trees.trees}
+    result |= {key: round(ours[key], 1) for key in ("min_ns", "p50_ns", "p99_ns", "kept")} | {"per_second": round(1e9 / ours["p50_ns"])}
+    library = _lightgbm_library()
+    if library is None:
+        return result
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        file.write(text)
+        file.flush()
+        theirs = _bench.lightgbm_single_row(library, Path(file.name), flat, rows.shape[1], _SLICES, _SECONDS)
+    is_same = trees.score(flat[: rows.shape[1]])[0] == theirs["score"]
+    beside = {"floor": "LightGBM C API, single row fast", "floor_p50_ns": round(theirs["p50_ns"], 1), "same_score": bool(is_same)}
+    return result | beside | {"ratio_p50": round(ours["p50_ns"] / theirs["p50_ns"], 3)}
+
+
+def _lightgbm_library() -> Path | None:
+    try:
+        import lightgbm
+    except ImportError:
+        return None
+    return next(Path(lightgbm.__file__).parent.rglob("lib_lightgbm.so"), None)
 
 
 def _layers() -> list[Layer]:

@@ -73,6 +73,16 @@ def run(suite: str = "default", *, extra: Sequence[Callable[[], Result]] = (), t
     return {**report, "busy": True} if is_busy else report
 
 
+def report_of(measures: Sequence[Callable[[], Result]]) -> dict[str, Any]:
+    """Measurements of rooms above alone; ``busy`` where the machine was disturbed before or after them."""
+    with bench_directory() as directory:
+        is_busy = is_disturbed(directory)
+        results = [measure() for measure in measures]
+        is_busy |= is_disturbed(directory)
+    report: dict[str, Any] = {"machine": machine(), "commit": commit(), "results": results}
+    return {**report, "busy": True} if is_busy else report
+
+
 def machine() -> str:
     """Processor and operating system, in words."""
     names = [line.partition(":")[2].strip() for line in _lines(Path("/proc/cpuinfo")) if line.startswith("model name")]

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recounts from raw events by programs that import nothing of ours."""
