@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Carries the stores of the sessions from the run directory to disk, behind the hot path.
-use crate::store::{StoreError, log_path, read_words, words_path};
+use crate::store::{StoreError, generations, log_path, read_words, words_path};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,9 +34,9 @@ impl Keeper {
             }
             let failed = |path: &Path, e: std::io::Error| StoreError { path: path.to_owned(), problem: e.to_string() };
             let bytes = std::fs::read(&from).map_err(|e| failed(&from, e))?;
-            let [generation, ..] = read_words(&from, &bytes)?;
-            let log = log_path(disk, name, generation);
-            if log.exists() {
+            read_words(&from, &bytes)?;
+            for generation in generations(disk, name) {
+                let log = log_path(disk, name, generation);
                 std::fs::copy(&log, log_path(run, name, generation)).map_err(|e| failed(&log, e))?;
             }
             std::fs::copy(&from, &to).map_err(|e| failed(&to, e))?;
@@ -108,7 +108,7 @@ impl Copy {
             let temporary = path.with_extension("new");
             let mut page = words.clone();
             page.resize(4096, 0);
-            let mut file = File::create(&temporary)?;
+            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&temporary)?;
             file.write_all(&page)?;
             file.sync_data()?;
             std::fs::rename(temporary, path)?;
@@ -120,10 +120,14 @@ impl Copy {
     fn copy_log(&mut self, generation: u64) -> std::io::Result<()> {
         if self.log.as_ref().is_none_or(|(of, ..)| *of != generation) {
             let Ok(from) = File::open(log_path(&self.run, &self.name, generation)) else { return Ok(()) };
-            let to = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(log_path(&self.disk, &self.name, generation))?;
-            if let Some((old, ..)) = self.log.replace((generation, from, to, 0)) {
-                let _ = std::fs::remove_file(log_path(&self.disk, &self.name, old));
-            }
+            let to = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o640)
+                .open(log_path(&self.disk, &self.name, generation))?;
+            self.log = Some((generation, from, to, 0));
         }
         let Some((_, from, to, at)) = &mut self.log else { return Ok(()) };
         let end = from.metadata()?.len();

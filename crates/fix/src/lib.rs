@@ -7,15 +7,20 @@
 //! definitions for what sessions answer.
 #![forbid(unsafe_code)]
 
+pub mod book;
 pub mod dictionary;
+pub mod edge;
 pub mod field;
 pub mod frame;
 pub mod header;
+pub mod ids;
 pub mod keeper;
 pub mod number;
+pub mod order_fields;
 pub mod refusal;
 pub mod server;
 pub mod session;
+pub mod settings;
 pub mod store;
 pub mod time;
 pub mod validate;

@@ -143,6 +143,12 @@ impl<A: Application> Server<A> {
         Ok(bound)
     }
 
+    /// Address it listens on.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.listener.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
     /// Serves until told to stop: then says goodbye to every counterparty and waits a second for their answers.
     ///
     /// # Errors

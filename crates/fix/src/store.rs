@@ -7,7 +7,7 @@ use pretrade_shm::Mapping;
 use pretrade_shm::crc::crc32c;
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
@@ -241,20 +241,7 @@ impl Store {
         Ok(Some(message))
     }
 
-    /// Every application message kept, oldest first, with its number.
-    ///
-    /// # Errors
-    /// When the log cannot be read.
-    pub fn for_each(&self, mut take: impl FnMut(u64, &[u8])) -> Result<(), StoreError> {
-        for seq in 1..self.next_out {
-            if let Some(message) = self.sent(seq)? {
-                take(seq, &message);
-            }
-        }
-        Ok(())
-    }
-
-    /// Both numbers begin at 1 again, and a new log.
+    /// Both numbers begin at 1 again, and a new log; older logs stay until [`remove_past_logs`].
     ///
     /// # Errors
     /// When the new log cannot be made.
@@ -272,10 +259,6 @@ impl Store {
         words[NEXT_IN].store(1, Ordering::Release);
         words[NEXT_OUT].store(1, Ordering::Release);
         words[GENERATION].store(generation, Ordering::Release);
-        // The keeper may still be copying it; the one before it is done.
-        if let Some(old) = generation.checked_sub(2) {
-            let _ = std::fs::remove_file(log_path(&files.directory, &files.name, old));
-        }
         (files.log, files.log_path) = (log, path);
         Ok(())
     }
@@ -294,8 +277,43 @@ impl Store {
     }
 }
 
+/// Every application message that the logs of session `name` hold, those of earlier generations first.
+///
+/// # Errors
+/// When a log cannot be read.
+pub fn for_each_sent(directory: &Path, name: &str, mut take: impl FnMut(&[u8])) -> Result<(), StoreError> {
+    for generation in generations(directory, name) {
+        let path = log_path(directory, name, generation);
+        let bytes = std::fs::read(&path).map_err(|e| refuse(&path, e))?;
+        let mut at = 0;
+        while let Some((_, message)) = frame_at(&bytes, at) {
+            take(message);
+            at += FRAME + message.len();
+        }
+    }
+    Ok(())
+}
+
+/// Removes the logs of earlier generations: nothing in them is open any more.
+pub fn remove_past_logs(directory: &Path, name: &str) {
+    let generations = generations(directory, name);
+    for generation in generations.iter().rev().skip(1) {
+        let _ = std::fs::remove_file(log_path(directory, name, *generation));
+    }
+}
+
+/// Generations of which a log is there, ascending.
+#[must_use]
+pub fn generations(directory: &Path, name: &str) -> Vec<u64> {
+    let prefix = format!("fix-{name}.");
+    let of = |entry: std::fs::DirEntry| entry.file_name().to_str()?.strip_prefix(&prefix)?.strip_suffix(".log")?.parse().ok();
+    let mut out: Vec<u64> = std::fs::read_dir(directory).into_iter().flatten().flatten().filter_map(of).collect();
+    out.sort_unstable();
+    out
+}
+
 fn open_log(path: &Path) -> Result<File, StoreError> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(|e| refuse(path, e))
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o640).open(path).map_err(|e| refuse(path, e))
 }
 
 fn put_entry(index: &mut Vec<Entry>, seq: u64, entry: Entry) {
@@ -392,6 +410,11 @@ mod tests {
         store.commit().unwrap();
         store.reset().unwrap();
         assert_eq!((store.next_in(), store.next_out(), store.sent(1).unwrap()), (1, 1, None));
+        let mut old = Vec::new();
+        for_each_sent(&path, "V", |message| old.push(message.to_vec())).unwrap();
+        assert_eq!(old, [b"old"]);
+        remove_past_logs(&path, "V");
+        assert_eq!(generations(&path, "V"), [2]);
         assert!(Store::open(&path, "V").unwrap_err().to_string().contains("held by another"));
         drop(store);
         assert_eq!(Store::open(&path, "V").unwrap().next_out(), 1);

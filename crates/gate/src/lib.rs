@@ -18,6 +18,7 @@ pub mod evaluate;
 pub mod gate;
 pub mod ids;
 pub mod journal;
+pub mod look;
 pub mod merge;
 pub mod options;
 pub mod orders;

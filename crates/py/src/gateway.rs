@@ -378,19 +378,19 @@ pub(crate) fn clock(which: libc::clockid_t) -> i64 {
     time.tv_sec * 1_000_000_000 + time.tv_nsec
 }
 
-fn domain_of(bytes: Option<Vec<u8>>) -> PyResult<ClockDomain> {
+pub(crate) fn domain_of(bytes: Option<Vec<u8>>) -> PyResult<ClockDomain> {
     match bytes {
         None => boot_domain().map_err(|e| PyOSError::new_err(format!("boot id: {e}"))),
         Some(bytes) => bytes.try_into().map_err(|b: Vec<u8>| PyValueError::new_err(format!("a clock domain has 16 bytes; this has {}", b.len()))),
     }
 }
 
-fn raise(py: Python<'_>, message: String) -> PyErr {
+pub(crate) fn raise(py: Python<'_>, message: String) -> PyErr {
     let error = py.import("pretrade.domain.errors").and_then(|m| m.getattr("GateError")).and_then(|class| class.call1((message.clone(),)));
     error.map_or_else(|_| PyValueError::new_err(message), PyErr::from_value)
 }
 
-fn options_of(given: &HashMap<String, i64>) -> PyResult<GateOptions> {
+pub(crate) fn options_of(given: &HashMap<String, i64>) -> PyResult<GateOptions> {
     let mut options = GateOptions::default();
     for (name, &value) in given {
         match name.as_str() {
@@ -466,6 +466,7 @@ fn lines(decisions: &[u8]) -> PyResult<Vec<String>> {
 pub(crate) fn fill(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<Gate>()?;
     m.add_class::<Decision>()?;
+    m.add_class::<crate::fix::FixEdge>()?;
     m.add_function(wrap_pyfunction!(replay, m)?)?;
     m.add_function(wrap_pyfunction!(verify_journal, m)?)?;
     m.add_function(wrap_pyfunction!(lines, m)?)

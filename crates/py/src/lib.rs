@@ -7,6 +7,7 @@ mod bus;
 mod domain;
 mod features;
 mod feeds;
+mod fix;
 mod gateway;
 mod journal_feed;
 mod lightgbm_floor;

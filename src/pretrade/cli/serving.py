@@ -40,7 +40,7 @@ def sidecar(
 
 
 def gateway(
-    run: Run,
+    run: Annotated[Path | None, typer.Option("--run", help="Run directory with tables and journals; with [fix], that of the configuration.")] = None,
     gateway_id: Annotated[int, typer.Option("--gateway-id", help="Row of the controls table it claims.")] = 0,
     utc_offset_ns: Offset = 0,
     clock: Annotated[str, typer.Option("--clock", help="wall, or records: time read from each order (simulated runs only).")] = "wall",
@@ -50,10 +50,17 @@ def gateway(
     config: ConfigFile = None,
     static_limit: StaticLimit = None,
 ) -> None:
-    """Run a gateway: orders in over loopback, decisions out."""
-    from pretrade.sidecar import serve
+    """Run a gateway: over FIX where the configuration has a [fix], else records over a loopback port."""
+    from pretrade.sidecar import serve, serve_fix
 
     settings = load_config(config, static_limit)
+    if settings.fix is not None:
+        if clock != "wall" or venue is not None or clock_file is not None or utc_offset_ns:
+            raise typer.BadParameter("--clock, --clock-file, --utc-offset-ns and --venue belong to the loopback port; [fix] has its own venue")
+        serve_fix.serve_fix(run, settings, gateway_id=gateway_id, quotes=quotes)
+        return
+    if run is None:
+        raise typer.BadParameter("give --run DIR, or a configuration with a [fix]")
     times: dict[str, Any] = {"offset_ns": utc_offset_ns, "clock": clock, "clock_file": clock_file}
     serve.serve_gateway(run, settings, gateway_id=gateway_id, venue_path=venue, quotes=quotes, **times)
 

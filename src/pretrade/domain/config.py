@@ -19,6 +19,7 @@ from typing import Any, Final, Self
 from pretrade._native import domain as _native
 from pretrade.domain.codes import Phase
 from pretrade.domain.errors import ConfigError
+from pretrade.domain.fix import FixConfig, FixSession
 from pretrade.domain.session import Session, SessionDate, SessionPhase
 
 _T = typing.TypeVar("_T")
@@ -200,6 +201,7 @@ class Config:
     hysteresis: HysteresisConfig = field(default_factory=HysteresisConfig)
     gate: GateConfig = field(default_factory=GateConfig)
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
+    fix: FixConfig | None = None
     hash: str = ""
 
     @classmethod
@@ -238,13 +240,14 @@ class Config:
         _refuse_duplicates(instruments, sessions, where)
         static = parameters(table.get("static", {}), f"{where} [static]")
         _refuse_absent(static, PARAMETERS, f"{where} [static]")
+        accounts = tuple(_level(Account, t, "account", f"{where} [[account]] {t.get('name', '?')}") for t in table.get("account", []))
         return cls(
             instruments=instruments,
             sessions=sessions,
             static=static,
             floor=parameters(table.get("floor", {}), f"{where} [floor]"),
             firm=_level(Firm, table.get("firm", {}), "firm", f"{where} [firm]"),
-            accounts=tuple(_level(Account, t, "account", f"{where} [[account]] {t.get('name', '?')}") for t in table.get("account", [])),
+            accounts=accounts,
             snapshot=_read(SnapshotConfig, table.get("snapshot", {}), f"{where} [snapshot]"),
             anomaly=_read(AnomalyConfig, table.get("anomaly", {}), f"{where} [anomaly]"),
             evidence=_read(EvidenceConfig, table.get("evidence", {}), f"{where} [evidence]"),
@@ -252,6 +255,7 @@ class Config:
             hysteresis=_read(HysteresisConfig, table.get("hysteresis", {}), f"{where} [hysteresis]"),
             gate=_read(GateConfig, table.get("gate", {}), f"{where} [gate]"),
             alerts=_read(AlertsConfig, table.get("alerts", {}), f"{where} [alerts]"),
+            fix=_fix(table["fix"], accounts, f"{where} [fix]") if "fix" in table else None,
             hash=digest,
         )
 
@@ -391,6 +395,18 @@ def _phase(table: dict[str, Any], where: str) -> SessionPhase:
     if unknown or "start" not in table or "end" not in table:
         raise ConfigError(f"{where} phase needs start, end and days out of {', '.join(days)}; days {unknown} are unknown")
     return SessionPhase(str(table["start"]), str(table["end"]), Phase[table["phase"]], tuple(days.index(d) for d in table.get("days", days)))
+
+
+def _fix(table: dict[str, Any], accounts: tuple[Account, ...], where: str) -> FixConfig:
+    table = dict(table)
+    rows = table.pop("session", [])
+    sessions = tuple(_read(FixSession, t, f"{where} [[fix.session]] {t.get('target', '?')}") for t in rows)
+    _refuse_unknown(table, {f.name for f in dataclasses.fields(FixConfig)} - {"sessions"} | {"session"}, where)
+    fix = dataclasses.replace(_read(FixConfig, table, where), sessions=sessions)
+    problem = fix.problem({a.name for a in accounts})
+    if problem is not None:
+        raise ConfigError(f"{where} {problem}")
+    return fix
 
 
 def _refuse_duplicates(instruments: tuple[Instrument, ...], sessions: dict[str, Session], where: str) -> None:
