@@ -37,11 +37,13 @@ impl<T> Approved<T> {
 
 /// What one decision read besides limits.
 #[derive(Clone, Copy, Debug, Default)]
-struct Seen {
+pub(crate) struct Seen {
     limits_age: i64,
-    quotes_age: i64,
+    pub(crate) quotes_age: i64,
     added: i64,
-    passed_as: u8,
+    pub(crate) passed_as: u8,
+    /// Bits of the order-error score; 0 where there is no model.
+    pub(crate) order_error: u32,
     fingerprint: u64,
     rank: Rank,
 }
@@ -115,7 +117,7 @@ impl Gate {
         let homes = self.prefetch(order, &at, seen.fingerprint);
         self.bring_up_to_date(instrument, now_mono, now_utc, &mut seen);
         let verdict = match self.prepare(order, homes.id, now_mono, now_utc) {
-            Ok(ready) => match self.judge(order, Some(instrument), Some(account), &at, &ready, now_mono, now_utc, &mut seen) {
+            Ok(ready) => match self.judge_all(order, &at, &ready, now_mono, now_utc, &mut seen) {
                 Ok(None) => return self.accept(order, &at, homes.order, &seen, &ready, now_mono, now_utc, out),
                 verdict => verdict,
             },
@@ -204,6 +206,13 @@ impl Gate {
         let has_id_room = self.ids.has_room();
         let has_memory = has_id_room && self.orders.has_room();
         Ok(Ready { kill_word, has_id_room, has_memory, is_audited: has_memory && self.can_record(), id_place })
+    }
+
+    /// Every control, the order-error score last where a model is configured.
+    #[inline(always)]
+    fn judge_all(&mut self, order: &Order, at: &At, ready: &Ready, now_mono: i64, now_utc: i64, seen: &mut Seen) -> Result<Option<Breach>, Breach> {
+        let held = self.judge(order, Some(at.instrument), Some(at.account), at, ready, now_mono, now_utc, seen)?;
+        if self.scoring.is_none() { Ok(held) } else { self.judge_error(order, at, held, seen, now_mono, now_utc) }
     }
 
     /// Runs the controls in their order; `instrument` and `account` are those of `at` where the gate knows them.
@@ -348,6 +357,9 @@ impl Gate {
             self.end_journal();
         }
         self.apply_at(order, at, key, seen.fingerprint, seen.rank, now_mono, false);
+        if self.scoring.is_some() {
+            self.learn(order);
+        }
     }
 
     /// The journal stopped between the check and the record: an unrecorded order is not sent (I1, control 44).
@@ -500,6 +512,7 @@ fn read_of(order: &Order, instrument: Option<&Instrument>, seen: &Seen) -> Read 
         limits_age: seen.limits_age,
         quotes_age: seen.quotes_age,
         added: seen.added,
+        order_error: seen.order_error,
         spare: 0,
     }
 }

@@ -5,6 +5,7 @@ use crate::duplicates::Duplicates;
 use crate::ids::IdSet;
 use crate::options::GateOptions;
 use crate::orders::OrderTable;
+use crate::scoring::Scoring;
 use crate::state::{Cell, Cold, Instrument, Ledger, Route};
 use pretrade_journal::{GateJournal, GateJournalOptions, GateJournalReader, JournalError};
 use pretrade_records::units::ANY_STRATEGY;
@@ -68,6 +69,8 @@ pub struct GateFiles {
     pub gate: PathBuf,
     /// Ring and disk file of the gate journal; `None` keeps no journal.
     pub journal: Option<GateJournalOptions>,
+    /// Folder of the order-error model; `None` leaves control 34 off.
+    pub order_error: Option<PathBuf>,
     /// Clock every table must carry.
     pub clock_domain: ClockDomain,
     /// Row of this gateway.
@@ -84,6 +87,7 @@ impl GateFiles {
             controls: directory.join("controls.tbl"),
             gate: directory.join(format!("gate-{gateway_id}.tbl")),
             journal: None,
+            order_error: None,
             clock_domain,
             gateway_id,
         }
@@ -113,6 +117,7 @@ pub struct Gate {
     pub(crate) ids: IdSet,
     pub(crate) orders: OrderTable,
     pub(crate) duplicates: Duplicates,
+    pub(crate) scoring: Option<Box<Scoring>>,
     pub(crate) epoch: u32,
     pub(crate) kill_word: u64,
     pub(crate) counters: Counters,
@@ -141,6 +146,10 @@ pub struct Counters {
     pub unknown_venue: u64,
     /// Records the journal could not take.
     pub unrecorded: u64,
+    /// Orders that a configured model could not score.
+    pub unscored: u64,
+    /// Verified reductions that passed although their score did not.
+    pub alerted: u64,
 }
 
 impl Gate {
@@ -174,6 +183,10 @@ impl Gate {
         }
         let keys: Vec<(u32, u32)> = instruments.iter().map(|(id, _)| (*id, ANY_STRATEGY)).collect();
         let create = CreateOptions { owner_id: u32::from(files.gateway_id), ..CreateOptions::new(files.clock_domain) };
+        let scoring = match &files.order_error {
+            Some(folder) => Some(Box::new(Scoring::open(folder, instruments.len(), accounts.len(), strategies.len() + 1)?)),
+            None => None,
+        };
         let past = files.journal.as_ref().map(GateJournalReader::open);
         let table = GateTable::create(&files.gate, &keys, &create)?;
         let mut gate = Gate {
@@ -191,6 +204,7 @@ impl Gate {
             ids: IdSet::new(options.id_blocks)?,
             orders: OrderTable::new(options.live_orders)?,
             duplicates: Duplicates::new(options.duplicate_window_ns, options.duplicate_count)?,
+            scoring,
             journal: None,
             kill_word: 0,
             counters: Counters::default(),

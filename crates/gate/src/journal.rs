@@ -55,8 +55,10 @@ pub struct Read {
     pub quotes_age: i64,
     /// Quantity added to the working side.
     pub added: i64,
+    /// Bits of the order-error score, 0 where there is no model.
+    pub order_error: u32,
     /// Zero.
-    pub spare: i64,
+    pub spare: u32,
 }
 
 const _: () = assert!(core::mem::size_of::<DecisionEntry>() == 216);
@@ -103,7 +105,7 @@ impl Read {
             self.limits_age.cast_unsigned(),
             self.quotes_age.cast_unsigned(),
             self.added.cast_unsigned(),
-            0,
+            pair(self.order_error, 0),
         ]
     }
 }
@@ -137,6 +139,8 @@ impl Transition {
     pub const KILL: u8 = 3;
     /// The gate was poisoned by a caught panic.
     pub const POISON: u8 = 4;
+    /// Not a change: the model that scores from here on, by the first sixteen bytes of its hash.
+    pub const MODEL: u8 = 16;
     /// The journal before was not whole: no position is known until it is told again.
     pub const POSITIONS_UNKNOWN: u8 = 5;
 
@@ -243,6 +247,9 @@ impl Gate {
         let is_whole = journal.is_whole();
         self.journal = Some(journal);
         self.record(RecordKind::Start, &[u64::from(std::process::id()), own[0], own[1]], 0, 0);
+        if let Some(model) = self.scoring.as_ref().map(|scoring| scoring.transition()) {
+            self.record_transition(model, 0, 0);
+        }
         if !is_whole {
             self.forget_positions();
             self.record_transition(Transition::whole(Transition::POSITIONS_UNKNOWN, 1), 0, 0);
@@ -263,6 +270,7 @@ impl Gate {
             (ledger.bucket_new, ledger.bucket_replace) = (Bucket::default(), Bucket::default());
         }
         self.duplicates.clear();
+        self.scoring.iter_mut().for_each(|scoring| scoring.forget_monotonic());
     }
 
     /// What a broken journal leaves is a guess, and a guess is no position.
@@ -308,7 +316,10 @@ impl Gate {
             original_client_order_id: read.original_client_order_id,
         };
         match Verdict::try_from(d.verdict) {
-            Ok(Verdict::Accept) => self.apply(&order, d.mono_decision, false),
+            Ok(Verdict::Accept) => {
+                self.apply(&order, d.mono_decision, false);
+                self.learn_again(&order, read.bid_price, read.ask_price, d.mono_decision, d.ts_decision);
+            }
             Ok(Verdict::Hold) => self.apply(&order, d.mono_decision, true),
             _ => {}
         }

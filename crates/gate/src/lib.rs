@@ -25,6 +25,7 @@ pub mod orders;
 pub mod rate;
 mod refresh;
 pub mod replay;
+mod scoring;
 pub mod setup;
 pub mod stage;
 pub mod state;

@@ -78,6 +78,8 @@ fn limits_record(instrument_id: u32, version: u64) -> LimitsRecord {
         max_depth_share_ppm: 900_000,
         max_volume_share_ppm: 900_000,
         max_adv_share_ppm: 900_000,
+        order_error_hold: 0.999_99,
+        order_error_reject: 0.999_999,
         rate_new_per_s: 1_000_000_000,
         rate_replace_per_s: 1_000_000_000,
         margin_multiplier_ppm: 1_000_000,
@@ -110,6 +112,7 @@ fn quotes_record(instrument_id: u32, number: u64) -> QuotesRecord {
         adv: 1_000_000,
         nbbo_bid: UNDEFINED_PRICE,
         nbbo_ask: UNDEFINED_PRICE,
+        rv_1m: 0.05,
         ..Default::default()
     }
 }
@@ -299,7 +302,8 @@ fn floor_check(py: Python<'_>, path: PathBuf, slices: usize, seconds: f64) -> Py
 }
 
 /// Times the whole gate: every configured control, state update, journal on unless `disk` is `None`; each accepted order is
-/// undone outside the timed part. With `is_rejected` every price lies outside the collar: the reject path.
+/// undone outside the timed part. With `is_rejected` every price lies outside the collar: the reject path. With the folder of an order-error
+/// model each order is scored on live features.
 #[pyfunction]
 #[allow(clippy::too_many_arguments)]
 fn full_check(
@@ -312,11 +316,20 @@ fn full_check(
     slices: usize,
     seconds: f64,
     is_rejected: bool,
+    order_error: Option<PathBuf>,
 ) -> PyResult<HashMap<&'static str, f64>> {
     let mut files = files(&directory)?;
+    files.order_error = order_error;
+    let is_scored = files.order_error.is_some();
     let expected = if is_rejected { Verdict::Reject } else { Verdict::Accept } as u8;
     // A journal of its own each time: the ids of an earlier run must not be known.
-    let name = if is_rejected { "rejects" } else { "accepts" };
+    let name = if is_scored {
+        "scored"
+    } else if is_rejected {
+        "rejects"
+    } else {
+        "accepts"
+    };
     let (ring, place) = (directory.join(format!("{name}.ring")), |disk: PathBuf| disk.join(format!("{name}.journal")));
     files.journal = disk.map(|disk| GateJournalOptions::new(&ring, &place(disk), 0, files.clock_domain));
     let mut random = Random(5);

@@ -122,7 +122,7 @@ impl Gate {
     /// Opens the tables of a run directory.
     #[new]
     #[allow(clippy::too_many_arguments, reason = "one border function, called by keyword from one place")]
-    #[pyo3(signature = (directory, quotes, gateway_id, journal, domain, clock, options))]
+    #[pyo3(signature = (directory, quotes, gateway_id, journal, domain, clock, options, order_error))]
     fn new(
         py: Python<'_>,
         directory: PathBuf,
@@ -132,9 +132,11 @@ impl Gate {
         domain: Option<Vec<u8>>,
         clock: Option<Py<PyAny>>,
         options: HashMap<String, i64>,
+        order_error: Option<PathBuf>,
     ) -> PyResult<Self> {
         let domain = domain_of(domain)?;
         let mut files = GateFiles::in_directory(&directory, gateway_id, domain);
+        files.order_error = order_error;
         files.journal = journal.map(|(ring, disk)| GateJournalOptions::new(&ring, &disk, gateway_id, domain));
         if let Some(quotes) = quotes {
             files.quotes = quotes;
@@ -280,6 +282,11 @@ impl Gate {
         Ok(values.map(|v| Parameter::ALL.iter().map(|p| (p.name(), v[*p as usize])).collect()))
     }
 
+    /// Order-error features of the order judged last; `None` without a model.
+    fn order_error_row(&mut self, py: Python<'_>) -> PyResult<Option<Vec<f32>>> {
+        Ok(self.open_gate(py)?.order_error_row().map(|row| row.to_vec()))
+    }
+
     /// Live orders.
     #[getter]
     fn open_orders(&mut self, py: Python<'_>) -> PyResult<i64> {
@@ -298,6 +305,8 @@ impl Gate {
             ("stage_changes", c.stage_changes),
             ("unknown_venue", c.unknown_venue),
             ("unrecorded", c.unrecorded),
+            ("unscored", c.unscored),
+            ("alerted", c.alerted),
         ]))
     }
 

@@ -149,6 +149,8 @@ class GateConfig:
     duplicate_window_ms: int = 50
     duplicate_count: int = 5
     open_orders_max: int = 1_000
+    order_error_model: str | None = None
+    """Folder of the order-error model (control 34), ``starter`` for the packaged one; absent leaves the control off."""
 
 
 @dataclass(frozen=True, slots=True)

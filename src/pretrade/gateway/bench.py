@@ -21,6 +21,7 @@ from typing import Any, Final
 from pretrade._native import bench as _native
 from pretrade.domain import OrderType, Side, TimeInForce
 from pretrade.gateway.gate import Gate
+from pretrade.gateway.options import STARTER
 
 _SLICES: Final = 600
 _SECONDS: Final = 8.0
@@ -64,6 +65,7 @@ def run(suite: str = "default", *, extra: Sequence[Callable[[], Result]] = (), t
             is_busy |= is_disturbed(directory)
             results += full_check(directory, name)
         is_busy |= is_disturbed(directory) or any(result.get("busy", False) for result in results)
+        results.append(scored_check(directory))
         results.append(from_python(directory))
         is_busy |= is_disturbed(directory)
         if torn_reads:
@@ -150,14 +152,29 @@ def full_check(directory: Path, name: str = "full_check") -> list[Result]:
     before = _floor_check(floor)
     journal = tempfile.TemporaryDirectory(prefix="pretrade-bench-journal-")
     with journal as disk, _writer("write_tables", tables, instruments, _PER_SECOND, True):  # noqa: FBT003
-        ours = _native.full_check(tables, Path(disk), instruments, strategies, accounts, _SLICES, 4 * _SECONDS, False)  # noqa: FBT003
-        rejected = _native.full_check(tables, Path(disk), instruments, strategies, accounts, _SLICES, 4 * _SECONDS, True)  # noqa: FBT003
+        ours = _native.full_check(tables, Path(disk), instruments, strategies, accounts, _SLICES, 4 * _SECONDS, False, None)  # noqa: FBT003
+        rejected = _native.full_check(tables, Path(disk), instruments, strategies, accounts, _SLICES, 4 * _SECONDS, True, None)  # noqa: FBT003
     after = _floor_check(floor)
     # The lower of the two is the denominator; two that disagree say that the machine was disturbed in between.
     bare, other = sorted((before, after), key=lambda figures: figures["p50_ns"])
     results = [_result(name, ours, "check_20_rules", bare), _result(f"{name}_reject", rejected, name, ours)]
     is_steady = other["p50_ns"] <= _STEADY * bare["p50_ns"]
     return results if is_steady else [{**result, "busy": True} for result in results]
+
+
+def scored_check(directory: Path) -> Result:
+    """The full check with the starter order-error model (96 trees, at most 16 leaves) on live features, beside the check without."""
+    instruments, strategies, accounts = _SIZES["full_check"]
+    tables = directory / "scored"
+    tables.mkdir()
+    _native.make_tables(tables, instruments, strategies, accounts)
+    sizes = (instruments, strategies, accounts, _SLICES, 4 * _SECONDS, False)
+    starter = Path(__file__).parents[1] / "models" / STARTER
+    journal = tempfile.TemporaryDirectory(prefix="pretrade-bench-journal-")
+    with journal as disk, _writer("write_tables", tables, instruments, _PER_SECOND, True):  # noqa: FBT003
+        bare = _native.full_check(tables, Path(disk), *sizes, None)
+        ours = _native.full_check(tables, Path(disk), *sizes, starter)
+    return _result("full_check_scored", ours, "full_check", bare)
 
 
 def _floor_check(floor: Path) -> Figures:

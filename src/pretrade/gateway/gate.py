@@ -14,7 +14,7 @@ from pretrade._native import gateway as _native
 from pretrade.domain import DECISION_DTYPE, EVENT_DTYPE, ORDER_DTYPE, Config, EventKind, VenueKind
 from pretrade.domain.clock import Clock
 from pretrade.domain.errors import ControlError, GateError, JournalError
-from pretrade.gateway.options import options
+from pretrade.gateway.options import options, order_error_folder
 from pretrade.limits import RunDirectory, refuse_unsigned
 
 Decision = _native.Decision
@@ -56,8 +56,8 @@ class Gate(_native.Gate):
     Raises
     ------
     GateError
-        If a table is absent, corrupt or of a foreign clock, a journal is corrupt, or ``config`` is not the one loaded into
-        ``controls``.
+        If a table is absent, corrupt or of a foreign clock, a journal is corrupt, the order-error model is refused, or ``config`` is not the
+        one loaded into ``controls``.
     """
 
     def __new__(
@@ -83,7 +83,7 @@ class Gate(_native.Gate):
         config = config or Config.load()
         _refuse_unsigned(RunDirectory(directory, journals, domain), config, overrides)
         numbers = {**options(config), **overrides}
-        return super().__new__(cls, directory, quotes, gateway_id, files, domain, clock, numbers)
+        return super().__new__(cls, directory, quotes, gateway_id, files, domain, clock, numbers, order_error_folder(config))
 
     def decide(self, orders: NDArray[Any], now_mono: int, now_utc: int) -> NDArray[Any]:
         """Decide orders in their order, all at one reading of the clocks.

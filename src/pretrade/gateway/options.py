@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 from pretrade.domain.config import Config
 
+STARTER: Final = "starter"
+"""Name of the packaged order-error model, trained on a made-up desk."""
 _MS: Final = 1_000_000
 _S: Final = 1_000_000_000
 
@@ -24,3 +27,9 @@ def options(config: Config) -> dict[str, int]:
         "duplicate_count": gate.duplicate_count,
         "ramp_ns": max(1, round(config.hysteresis.ramp_s * _S)),
     }
+
+
+def order_error_folder(config: Config) -> Path | None:
+    """Folder of the configured order-error model, ``None`` where control 34 is off."""
+    name = config.gate.order_error_model
+    return Path(__file__).parents[1] / "models" / STARTER if name == STARTER else Path(name) if name else None

@@ -4,6 +4,7 @@ pub mod exposure;
 pub mod flow;
 pub mod form;
 pub mod limits;
+pub mod order_error;
 pub mod price;
 pub mod session;
 
