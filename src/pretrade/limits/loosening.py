@@ -13,8 +13,8 @@ from pretrade.limits.state import Level, Row, State, Values, complete_floor, is_
 
 _SECTIONS: Final = ("gate", "tiers", "hysteresis", "anomaly", "evidence", "snapshot")
 _OF_INSTRUMENT: Final = ("symbol", "venue", "currency", "session", "adv")
-# -1 where smaller is tighter, +1 where bigger is; of what is not named here any change loosens.
-_SETTINGS: Final = {
+# -1 where smaller is tighter, +1 where bigger is; of what is None or not named here any change loosens.
+_SETTINGS: Final[dict[str, int | None]] = {
     "gate.t1_ms": -1,
     "gate.t2_ms": -1,
     "gate.fallback_factor": -1,
@@ -24,6 +24,7 @@ _SETTINGS: Final = {
     "gate.duplicate_window_ms": 1,
     "gate.duplicate_count": -1,
     "gate.open_orders_max": -1,
+    "gate.order_error_model": None,
     "hysteresis.dwell_elevated_s": 1,
     "hysteresis.dwell_high_s": 1,
     "hysteresis.exit_ratio": -1,
