@@ -70,8 +70,8 @@ static_assert(offsetof(struct pretrade_order, flags) == 48, "offset");
 static_assert(offsetof(struct pretrade_order, session_id) == 52, "offset");
 static_assert(offsetof(struct pretrade_order, original_client_order_id) == 56, "offset");
 
-#define PRETRADE_DECISION_VERSION 1u
-#define PRETRADE_DECISION_HASH UINT64_C(0x75d1ad7beb00330d)
+#define PRETRADE_DECISION_VERSION 2u
+#define PRETRADE_DECISION_HASH UINT64_C(0x87c9c2295f2ee4cc)
 struct pretrade_decision {
     uint64_t client_order_id;
     int64_t ts_event;
@@ -98,7 +98,8 @@ struct pretrade_decision {
     uint8_t passed_as;
     uint8_t side;
     uint8_t action;
-    uint8_t pad[11];
+    uint8_t warning;
+    uint8_t pad[10];
 };
 static_assert(sizeof(struct pretrade_decision) == 128, "size");
 static_assert(offsetof(struct pretrade_decision, client_order_id) == 0, "offset");
@@ -126,7 +127,8 @@ static_assert(offsetof(struct pretrade_decision, control) == 113, "offset");
 static_assert(offsetof(struct pretrade_decision, passed_as) == 114, "offset");
 static_assert(offsetof(struct pretrade_decision, side) == 115, "offset");
 static_assert(offsetof(struct pretrade_decision, action) == 116, "offset");
-static_assert(offsetof(struct pretrade_decision, pad) == 117, "offset");
+static_assert(offsetof(struct pretrade_decision, warning) == 117, "offset");
+static_assert(offsetof(struct pretrade_decision, pad) == 118, "offset");
 
 #define PRETRADE_LIMITS_VERSION 1u
 #define PRETRADE_LIMITS_HASH UINT64_C(0xdb4033b41a0ea12b)
@@ -330,8 +332,8 @@ static_assert(offsetof(struct pretrade_parameters, velocity_ticks) == 92, "offse
 static_assert(offsetof(struct pretrade_parameters, loss_trigger_ppm) == 96, "offset");
 static_assert(offsetof(struct pretrade_parameters, valid_mask) == 100, "offset");
 
-#define PRETRADE_CONTROLS_VERSION 1u
-#define PRETRADE_CONTROLS_HASH UINT64_C(0x800e86e15e4073c5)
+#define PRETRADE_CONTROLS_VERSION 2u
+#define PRETRADE_CONTROLS_HASH UINT64_C(0xec68f5e856174f59)
 struct pretrade_controls {
     uint32_t seq;
     uint32_t crc;
@@ -344,7 +346,7 @@ struct pretrade_controls {
     int64_t tick_size;
     int64_t lot_size;
     int64_t value_per_tick_lot;
-    int64_t gross_limit;
+    uint64_t level_mask;
     uint64_t resumed_sidecar;
     uint64_t resumed_gateway;
     uint64_t resumed_human;
@@ -359,13 +361,13 @@ struct pretrade_controls {
     uint8_t static_limits[104];
     uint8_t floor[104];
     uint8_t ceiling[104];
-    uint64_t spare[16];
+    int64_t level_limits[32];
     uint64_t kill;
     uint64_t trip;
     uint64_t reduce_only;
     uint64_t spare_state[5];
 };
-static_assert(sizeof(struct pretrade_controls) == 640, "size");
+static_assert(sizeof(struct pretrade_controls) == 768, "size");
 static_assert(offsetof(struct pretrade_controls, seq) == 0, "offset");
 static_assert(offsetof(struct pretrade_controls, crc) == 4, "offset");
 static_assert(offsetof(struct pretrade_controls, id) == 8, "offset");
@@ -377,7 +379,7 @@ static_assert(offsetof(struct pretrade_controls, generation) == 24, "offset");
 static_assert(offsetof(struct pretrade_controls, tick_size) == 32, "offset");
 static_assert(offsetof(struct pretrade_controls, lot_size) == 40, "offset");
 static_assert(offsetof(struct pretrade_controls, value_per_tick_lot) == 48, "offset");
-static_assert(offsetof(struct pretrade_controls, gross_limit) == 56, "offset");
+static_assert(offsetof(struct pretrade_controls, level_mask) == 56, "offset");
 static_assert(offsetof(struct pretrade_controls, resumed_sidecar) == 64, "offset");
 static_assert(offsetof(struct pretrade_controls, resumed_gateway) == 72, "offset");
 static_assert(offsetof(struct pretrade_controls, resumed_human) == 80, "offset");
@@ -392,11 +394,11 @@ static_assert(offsetof(struct pretrade_controls, shares_ppm) == 104, "offset");
 static_assert(offsetof(struct pretrade_controls, static_limits) == 136, "offset");
 static_assert(offsetof(struct pretrade_controls, floor) == 240, "offset");
 static_assert(offsetof(struct pretrade_controls, ceiling) == 344, "offset");
-static_assert(offsetof(struct pretrade_controls, spare) == 448, "offset");
-static_assert(offsetof(struct pretrade_controls, kill) == 576, "offset");
-static_assert(offsetof(struct pretrade_controls, trip) == 584, "offset");
-static_assert(offsetof(struct pretrade_controls, reduce_only) == 592, "offset");
-static_assert(offsetof(struct pretrade_controls, spare_state) == 600, "offset");
+static_assert(offsetof(struct pretrade_controls, level_limits) == 448, "offset");
+static_assert(offsetof(struct pretrade_controls, kill) == 704, "offset");
+static_assert(offsetof(struct pretrade_controls, trip) == 712, "offset");
+static_assert(offsetof(struct pretrade_controls, reduce_only) == 720, "offset");
+static_assert(offsetof(struct pretrade_controls, spare_state) == 728, "offset");
 
 #define PRETRADE_GATE_VERSION 1u
 #define PRETRADE_GATE_HASH UINT64_C(0xe6f5ec0c2c0c3290)

@@ -42,6 +42,8 @@ pub(crate) struct Seen {
     pub(crate) quotes_age: i64,
     added: i64,
     pub(crate) passed_as: u8,
+    /// Control whose soft limit was passed.
+    pub(crate) warning: u8,
     /// Bits of the order-error score; 0 where there is no model.
     pub(crate) order_error: u32,
     fingerprint: u64,
@@ -484,7 +486,8 @@ fn describe(
         passed_as: seen.passed_as,
         side: order.side,
         action: order.action,
-        pad: [0; 11],
+        warning: seen.warning,
+        pad: [0; 10],
     }
 }
 

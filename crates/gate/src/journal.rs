@@ -93,7 +93,7 @@ impl Read {
             pair(d.instrument_id, d.strategy_id),
             pair(d.account_id, d.limit_epoch),
             pair(d.score.to_bits(), u32::from_le_bytes([d.verdict, d.reason, d.unit, d.tier])),
-            bytes([d.stage, d.control, d.passed_as, d.side, d.action, 0, 0, 0]),
+            bytes([d.stage, d.control, d.passed_as, d.side, d.action, d.warning, 0, 0]),
             0,
             self.original_client_order_id,
             pair(self.session_id, self.order_flags),
@@ -390,7 +390,7 @@ mod tests {
         #[test]
         fn the_words_of_an_entry_are_its_bytes(raw in proptest::collection::vec(any::<u64>(), 27)) {
             let mut entry: DecisionEntry = bytemuck::pod_read_unaligned(bytemuck::cast_slice(&raw));
-            (entry.decision.pad, entry.read.pad, entry.read.spare) = ([0; 11], 0, 0);
+            (entry.decision.pad, entry.read.pad, entry.read.spare) = ([0; 10], 0, 0);
             let cast: &[u64] = bytemuck::cast_slice(std::slice::from_ref(&entry));
             prop_assert_eq!(&entry.read.words(&entry.decision)[5..], cast);
         }

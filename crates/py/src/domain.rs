@@ -3,8 +3,8 @@
 use pretrade_gate::VenueKind;
 use pretrade_records::parameter::{Direction, Parameter};
 use pretrade_records::{
-    Action, Decision, Event, EventFlags, EventKind, FeedState, LimitsRecord, Order, OrderType, Phase, QuotesRecord, ReasonCode, ReferenceKind, Side,
-    Tier, TimeInForce, Unit, Verdict, limits,
+    Action, Decision, Event, EventFlags, EventKind, FeedState, LevelLimit, LimitsRecord, Order, OrderType, Phase, QuotesRecord, ReasonCode,
+    ReferenceKind, Side, Tier, TimeInForce, Unit, Verdict, limits,
 };
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -107,7 +107,8 @@ pub(crate) fn fill(m: &Bound<'_, PyModule>) -> PyResult<()> {
                 passed_as: "u1",
                 side: "u1",
                 action: "u1",
-                pad: "(11,)u1",
+                warning: "u1",
+                pad: "(10,)u1",
             }
         ),
     )?;
@@ -199,12 +200,23 @@ pub(crate) fn fill(m: &Bound<'_, PyModule>) -> PyResult<()> {
     )?;
     code_set!(py, m, Tier => "TIERS", Side => "SIDES", Verdict => "VERDICTS", Phase => "PHASES", EventKind => "EVENT_KINDS",
         ReferenceKind => "REFERENCE_KINDS", Action => "ACTIONS", OrderType => "ORDER_TYPES", TimeInForce => "TIMES_IN_FORCE", ReasonCode => "REASON_CODES",
-        VenueKind => "VENUE_KINDS", Unit => "UNITS", Parameter => "PARAMETERS");
+        VenueKind => "VENUE_KINDS", Unit => "UNITS", Parameter => "PARAMETERS",
+        LevelLimit => "LEVEL_LIMITS");
     let tighter = PyDict::new(py);
     for p in Parameter::ALL {
         tighter.set_item(p.name(), if p.direction() == Direction::SmallerIsTighter { -1 } else { 1 })?;
     }
     m.add("DIRECTIONS", tighter)?;
+    let tighter = PyDict::new(py);
+    for limit in LevelLimit::ALL {
+        let direction = match limit.direction() {
+            Some(Direction::SmallerIsTighter) => -1,
+            Some(Direction::BiggerIsTighter) => 1,
+            None => 0,
+        };
+        tighter.set_item(limit.name(), direction)?;
+    }
+    m.add("LEVEL_LIMIT_DIRECTIONS", tighter)?;
     let levels = PyDict::new(py);
     for &level in pretrade_shm::Level::ALL {
         levels.set_item(level.name(), level.parameters().iter().map(|p| p.name()).collect::<Vec<_>>())?;

@@ -193,8 +193,10 @@ pub struct Decision {
     pub side: u8,
     /// [`crate::order::Action`] code of the order.
     pub action: u8,
+    /// Control whose soft limit this order passed (control 45), 0 where none.
+    pub warning: u8,
     /// Zero.
-    pub pad: [u8; 11],
+    pub pad: [u8; 10],
 }
 
 const _: () = assert!(core::mem::size_of::<Decision>() == 128);

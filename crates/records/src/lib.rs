@@ -9,6 +9,7 @@
 pub mod code;
 pub mod decision;
 pub mod event;
+pub mod level_limit;
 pub mod limits;
 pub mod order;
 pub mod parameter;
@@ -18,6 +19,7 @@ pub mod units;
 pub use code::{FeedState, Phase, Side, Tier, Verdict};
 pub use decision::{Decision, ReasonCode, Unit};
 pub use event::{Event, EventFlags, EventKind, ReferenceKind};
+pub use level_limit::LevelLimit;
 pub use limits::LimitsRecord;
 pub use order::{Action, Order, OrderType, TimeInForce};
 pub use quotes::QuotesRecord;

@@ -7,6 +7,7 @@ use crate::layouts;
 use crate::table::{Table, TableRecord, read_locked};
 use bytemuck::{Pod, Zeroable};
 use pretrade_records::codes;
+use pretrade_records::level_limit::{LEVEL_LIMIT_COUNT, LevelLimit};
 use pretrade_records::parameter::Parameter;
 use std::sync::atomic::Ordering;
 
@@ -109,15 +110,15 @@ impl ParameterBlock {
     }
 }
 
-/// One row: an instrument, strategy, trader, desk, account, venue session, the firm, or a gateway. 640 bytes.
+/// One row: an instrument, strategy, trader, desk, account, venue session, the firm, or a gateway. 768 bytes.
 ///
-/// The first 576 bytes move under the seqlock; the last line holds the set-only state words, outside any lock.
+/// The first 704 bytes move under the seqlock; the last line holds the set-only state words, outside any lock.
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 #[repr(C)]
 pub struct ControlsRecord {
     /// Seqlock word.
     pub seq: u32,
-    /// CRC32C of bytes 8 to 576.
+    /// CRC32C of bytes 8 to 704.
     pub crc: u32,
     /// Id within its level.
     pub id: u32,
@@ -137,8 +138,8 @@ pub struct ControlsRecord {
     pub lot_size: i64,
     /// Money of one lot moving one tick; 0 = absent.
     pub value_per_tick_lot: i64,
-    /// Gross exposure allowed at this level, money; `UNLIMITED` = no bound.
-    pub gross_limit: i64,
+    /// Bit i set = `level_limits[i]` is configured; the control of any other is off at this row.
+    pub level_mask: u64,
     /// Last trip id of the sidecar that a human resumed.
     pub resumed_sidecar: u64,
     /// Last trip id of the gateway that a human resumed.
@@ -167,8 +168,8 @@ pub struct ControlsRecord {
     pub floor: ParameterBlock,
     /// Loosest a model may set; above static only when two persons signed.
     pub ceiling: ParameterBlock,
-    /// Zero.
-    pub spare: [u64; 16],
+    /// By [`LevelLimit`] code; meaningful where `level_mask` says so.
+    pub level_limits: [i64; LEVEL_LIMIT_COUNT],
     /// Set-only: 0 = not killed, else the number of the arming.
     pub kill: u64,
     /// Set-only: last trip id by a human; in force while above `resumed_human`.
@@ -179,8 +180,8 @@ pub struct ControlsRecord {
     pub spare_state: [u64; 5],
 }
 
-const _: () = assert!(core::mem::size_of::<ControlsRecord>() == 640);
-const _: () = assert!(core::mem::offset_of!(ControlsRecord, kill) == 576);
+const _: () = assert!(core::mem::size_of::<ControlsRecord>() == 768);
+const _: () = assert!(core::mem::offset_of!(ControlsRecord, kill) == 704);
 
 /// Bits of [`ControlsRecord::flags`].
 pub mod row_flags {
@@ -201,6 +202,18 @@ impl Default for ControlsRecord {
 }
 
 impl ControlsRecord {
+    /// One level limit, `None` where it is not configured.
+    #[must_use]
+    pub fn level_limit(&self, limit: LevelLimit) -> Option<i64> {
+        (self.level_mask >> limit as u32 & 1 != 0).then(|| self.level_limits[limit as usize])
+    }
+
+    /// Configures one level limit.
+    pub fn set_level_limit(&mut self, limit: LevelLimit, value: i64) {
+        self.level_mask |= 1 << limit as u32;
+        self.level_limits[limit as usize] = value;
+    }
+
     /// True while a human's trip waits for its resume.
     #[must_use]
     pub fn is_tripped_by_human(&self) -> bool {
@@ -211,7 +224,7 @@ impl ControlsRecord {
 impl TableRecord for ControlsRecord {
     const MAGIC: u64 = u64::from_le_bytes(*b"PTCONTRL");
     const LAYOUT: Layout = layouts::CONTROLS;
-    const LOCKED: usize = 72;
+    const LOCKED: usize = 88;
     fn key(&self) -> (u32, u32) {
         (self.id, u32::from(self.level))
     }
@@ -223,9 +236,10 @@ impl TableRecord for ControlsRecord {
         self.static_limits.valid_mask = 0;
         self.floor.valid_mask = 0;
         self.ceiling.valid_mask = 0;
+        self.level_mask = 0;
         self.flags = 0;
     }
-    read_locked!(72);
+    read_locked!(88);
 }
 
 /// The `controls` table; keys are (id, [`Level`] code).

@@ -20,11 +20,11 @@ pub const ORDER: Layout = record_layout!("order", version 1, Order {
 });
 
 /// [`Decision`].
-pub const DECISION: Layout = record_layout!("decision", version 1, Decision {
+pub const DECISION: Layout = record_layout!("decision", version 2, Decision {
     client_order_id: u64, ts_event: i64, ts_decision: i64, mono_decision: i64, limit_version: u64, measured: i64, limit: i64,
     price: i64, quantity: i64, gate_sequence: u64, trip_id: u64, instrument_id: u32, strategy_id: u32, account_id: u32,
     limit_epoch: u32, score: f32, verdict: u8, reason: u8, unit: u8, tier: u8, stage: u8, control: u8, passed_as: u8,
-    side: u8, action: u8, pad: u8[11],
+    side: u8, action: u8, warning: u8, pad: u8[10],
 });
 
 /// [`LimitsRecord`].
@@ -57,12 +57,12 @@ pub const PARAMETERS: Layout = record_layout!("parameters", version 1, Parameter
 });
 
 /// [`ControlsRecord`]; the three blocks have the layout [`PARAMETERS`].
-pub const CONTROLS: Layout = record_layout!("controls", version 1, ControlsRecord {
+pub const CONTROLS: Layout = record_layout!("controls", version 2, ControlsRecord {
     seq: u32, crc: u32, id: u32, level: u8, pad: u8, session_calendar_id: u16, version: u64, generation: u64,
-    tick_size: i64, lot_size: i64, value_per_tick_lot: i64, gross_limit: i64, resumed_sidecar: u64, resumed_gateway: u64,
+    tick_size: i64, lot_size: i64, value_per_tick_lot: i64, level_mask: u64, resumed_sidecar: u64, resumed_gateway: u64,
     resumed_human: u64, open_orders_limit: u32, fallback_factor_ppm: u32, quantity_exponent: i8, money_exponent: i8,
     flags: u8, pad_2: u8, channel: u32, shares_ppm: u32[8], static_limits: u8[104], floor: u8[104], ceiling: u8[104],
-    spare: u64[16], kill: u64, trip: u64, reduce_only: u64, spare_state: u64[5],
+    level_limits: i64[32], kill: u64, trip: u64, reduce_only: u64, spare_state: u64[5],
 });
 
 /// [`GateRecord`].

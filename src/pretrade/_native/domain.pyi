@@ -20,6 +20,8 @@ UNITS: dict[str, int]
 VENUE_KINDS: dict[str, int]
 PARAMETERS: dict[str, int]
 DIRECTIONS: dict[str, int]
+LEVEL_LIMITS: dict[str, int]
+LEVEL_LIMIT_DIRECTIONS: dict[str, int]
 LEVEL_PARAMETERS: dict[str, list[str]]
 EVENT_FLAGS: dict[str, int]
 FEED_STATES: dict[str, int]
@@ -33,6 +35,8 @@ __all__ = [
     "EVENT_FLAGS",
     "EVENT_KINDS",
     "FEED_STATES",
+    "LEVEL_LIMITS",
+    "LEVEL_LIMIT_DIRECTIONS",
     "LEVEL_PARAMETERS",
     "LIMITS",
     "LIMIT_FLAGS",

@@ -30,7 +30,7 @@ _SETTINGS: Final[dict[str, int | None]] = {
     "hysteresis.exit_ratio": -1,
     "hysteresis.ramp_s": 1,
 }
-_REFERENCE: Final = {"open_orders_limit": -1, "gross_limit": -1, "fallback_factor_ppm": -1}
+_REFERENCE: Final = {"open_orders_limit": -1, "fallback_factor_ppm": -1}
 
 
 def settings(config: Config) -> dict[str, Any]:

@@ -22,7 +22,6 @@ DIRECTIONS: Final[dict[str, int]] = dict(_native.DIRECTIONS)
 SOURCES: Final = ("sidecar", "gateway", "human")
 PPM: Final = 1_000_000
 _U32_MAX: Final = 2**32 - 1
-_I64_MAX: Final = 2**63 - 1
 # Row flags, as in crates/shm/src/controls.rs.
 _ALLOW_NEGATIVE_PRICE: Final = 1
 _ENABLED: Final = 2
@@ -235,7 +234,7 @@ def configured_records(config: Config) -> NDArray[Any]:
 
 
 def _plain_row(level: Level, row_id: int, static: Values, open_orders_max: int) -> dict[str, Any]:
-    reference = {"flags": _ENABLED, "open_orders_limit": open_orders_max, "gross_limit": _I64_MAX}
+    reference = {"flags": _ENABLED, "open_orders_limit": open_orders_max}
     return {"level": level.name.lower(), "id": row_id, "static": static, "floor": {}, "reference": reference, "shares": {}}
 
 
@@ -250,7 +249,6 @@ def _instrument_row(config: Config, instrument: Instrument) -> dict[str, Any]:
         "flags": _ENABLED | (_ALLOW_NEGATIVE_PRICE if instrument.allow_negative_price else 0),
         "session_calendar_id": sessions.index(instrument.session) if instrument.session in sessions else 0,
         "open_orders_limit": config.gate.open_orders_max,
-        "gross_limit": _I64_MAX,
         "fallback_factor_ppm": round(config.gate.fallback_factor * PPM),
     }
     row = _plain_row(Level.INSTRUMENT, instrument.instrument_id, dict(config.static_of(instrument)), config.gate.open_orders_max)

@@ -93,14 +93,7 @@ pub fn instrument_row(block: ParameterBlock) -> ControlsRecord {
 }
 
 pub fn level_row(level: Level, id: u32) -> ControlsRecord {
-    let mut row = ControlsRecord {
-        id,
-        level: level as u8,
-        flags: row_flags::ENABLED,
-        open_orders_limit: u32::MAX,
-        gross_limit: UNLIMITED,
-        ..Default::default()
-    };
+    let mut row = ControlsRecord { id, level: level as u8, flags: row_flags::ENABLED, open_orders_limit: u32::MAX, ..Default::default() };
     for &p in level.parameters() {
         let is_rate = matches!(p, Parameter::RateNewPerS | Parameter::RateReplacePerS);
         set_parameter(&mut row.static_limits, p, if is_rate { i64::from(UNLIMITED_U32) } else { UNLIMITED });
