@@ -170,7 +170,7 @@ def test_every_column_equals_its_recount_after_the_longest_windows_are_full(conf
     undefined = {NAMES[j] for j in np.flatnonzero(~rows.valid[-1])}
     assert undefined == {
         "depth_rel_bid_tod", "depth_rel_ask_tod", "factor_return_1s", "residual_return_1s", "corr_5m", "beta_5m", "leader_return", "vix_ratio",
-        "sentiment", "news_surge", "vpin",
+        "factor_age_ms", "sentiment", "news_surge", "vpin",
     }  # fmt: skip
 
 

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Events in, rows on the receive-time grid out; batch and stream are the same calls.
+use crate::cross::{Group, GroupSpec, Seen};
 use crate::features::COUNT;
 use crate::instrument::{Faults, Instrument};
 use crate::row::{InstrumentSpec, Row, SnapshotSpec};
 use crate::state::{Reader, State, StateError, fresh};
-use pretrade_records::{Event, EventFlags, EventKind, QuotesRecord};
+use pretrade_records::{Event, EventFlags, EventKind, QuotesRecord, ReferenceKind};
 use std::collections::HashMap;
 
 const MAGIC: u32 = u32::from_le_bytes(*b"PTFE");
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
+const SECOND: i64 = 1_000_000_000;
 /// A silence that ends the recording it is in: beyond it the grid starts anew at the next event.
 const RECORDING_GAP_NS: i64 = 4 * 86_400 * 1_000_000_000;
 
@@ -16,6 +18,9 @@ const RECORDING_GAP_NS: i64 = 4 * 86_400 * 1_000_000_000;
 pub struct FeatureEngine {
     instruments: Vec<Instrument>,
     places: HashMap<u32, usize>,
+    groups: Vec<Group>,
+    /// Group and place in it of each instrument, by its place here: the first group that has it.
+    homes: Vec<Option<(usize, usize)>>,
     last_place: usize,
     snapshot: SnapshotSpec,
     next_grid: i64,
@@ -35,6 +40,8 @@ impl FeatureEngine {
     pub fn new(specs: Vec<InstrumentSpec>, snapshot: SnapshotSpec, with_quotes: bool) -> Self {
         Self {
             places: specs.iter().enumerate().map(|(place, s)| (s.instrument_id, place)).collect(),
+            homes: vec![None; specs.len()],
+            groups: Vec::new(),
             instruments: specs.into_iter().map(|s| Instrument::new(s, snapshot)).collect(),
             last_place: 0,
             snapshot,
@@ -47,6 +54,22 @@ impl FeatureEngine {
         }
     }
 
+    /// Sees instruments as groups; members that are not ours are left out, and of one alone nothing is told.
+    #[must_use]
+    pub fn with_groups(mut self, specs: Vec<GroupSpec>) -> Self {
+        for mut spec in specs {
+            spec.members.retain(|id| self.places.contains_key(id));
+            if spec.members.len() < 2 {
+                continue;
+            }
+            for (member, id) in spec.members.iter().enumerate() {
+                self.homes[self.places[id]].get_or_insert((self.groups.len(), member));
+            }
+            self.groups.push(Group::new(spec));
+        }
+        self
+    }
+
     /// Takes one event; grid rows before it are closed first. An event older than its predecessor is taken at the present.
     pub fn push(&mut self, event: &Event) {
         if event.has(EventFlags::RECAP) {
@@ -56,11 +79,12 @@ impl FeatureEngine {
             self.reach(event.ts_recv);
         }
         self.now = self.now.max(event.ts_recv);
+        let is_figure = event.kind == EventKind::Reference as u8 && event.aux == ReferenceKind::Index as u64 && self.hear(event);
         if let Some(place) = self.place(event.instrument_id) {
             self.instruments[place].push(event, self.now);
         } else if event.instrument_id == 0 && event.kind == EventKind::Heartbeat as u8 {
             self.instruments.iter_mut().for_each(|i| i.hear_alive(self.now));
-        } else {
+        } else if !is_figure {
             self.foreign_events += 1;
         }
     }
@@ -86,6 +110,34 @@ impl FeatureEngine {
         Some(out)
     }
 
+    /// A figure that some group reads; true where there is one.
+    fn hear(&mut self, event: &Event) -> bool {
+        let (id, now) = (event.instrument_id, self.now);
+        let mut is_heard = false;
+        for group in &mut self.groups {
+            is_heard |= group.hear(id, event.price, event.ts_event, now);
+        }
+        is_heard
+    }
+
+    /// What each member of group `at` shows at `ts`.
+    fn seen(&mut self, at: usize, ts: i64) -> Vec<Seen> {
+        self.groups[at].spec().members.iter().map(|id| self.instruments[self.places[id]].seen(ts)).collect()
+    }
+
+    /// Moves the groups on to the grid row at `ts` and fills in what they say of the rows from `first` on.
+    fn close_groups(&mut self, ts: i64, first: usize) {
+        for at in 0..self.groups.len() {
+            let seen = self.seen(at, ts);
+            self.groups[at].advance(&seen, ts % SECOND == 0);
+        }
+        for row in &mut self.rows[first..] {
+            if let Some((group, member)) = self.homes[self.places[&row.instrument_id]] {
+                self.groups[group].values(member, ts, None, row);
+            }
+        }
+    }
+
     /// Place of an instrument; runs of one instrument's events are the rule.
     fn place(&mut self, instrument_id: u32) -> Option<usize> {
         if self.instruments.get(self.last_place).is_none_or(|i| i.id() != instrument_id) {
@@ -98,6 +150,7 @@ impl FeatureEngine {
     #[cold]
     fn reach(&mut self, ts: i64) {
         if self.next_grid == i64::MIN || ts - self.next_grid > RECORDING_GAP_NS {
+            self.groups.iter_mut().for_each(Group::lose);
             self.next_grid = -((-ts).div_euclid(self.snapshot.interval_ns)) * self.snapshot.interval_ns;
         }
         while self.next_grid < ts {
@@ -114,7 +167,7 @@ impl FeatureEngine {
     }
 
     fn close_grid(&mut self) {
-        let ts = self.next_grid;
+        let (ts, first) = (self.next_grid, self.rows.len());
         for instrument in &mut self.instruments {
             if let Some(row) = instrument.close_row(ts) {
                 self.rows.push(row);
@@ -123,6 +176,9 @@ impl FeatureEngine {
                 }
             }
         }
+        if !self.groups.is_empty() {
+            self.close_groups(ts, first);
+        }
         self.next_grid += self.snapshot.interval_ns;
     }
 
@@ -130,7 +186,12 @@ impl FeatureEngine {
     #[must_use]
     pub fn row_now(&mut self, instrument_id: u32, ts: i64) -> Option<Row> {
         let place = self.place(instrument_id)?;
-        (self.now <= ts && ts <= self.next_grid).then(|| self.instruments[place].row_now(ts))?
+        let mut row = (self.now <= ts && ts <= self.next_grid).then(|| self.instruments[place].row_now(ts))??;
+        if let Some((group, member)) = self.homes[place] {
+            let now = self.seen(group, ts);
+            self.groups[group].values(member, ts, Some(&now), &mut row);
+        }
+        Some(row)
     }
 
     /// The quotes record of every instrument now.
@@ -164,6 +225,12 @@ impl FeatureEngine {
             words.extend([i64::from(spec.instrument_id), spec.tick_size, spec.adv, spec.phases.len() as i64]);
             words.extend(spec.phases.iter().flat_map(|(start, end, phase)| [*start, *end, i64::from(*phase)]));
         }
+        for spec in self.groups.iter().map(Group::spec) {
+            words.push(spec.members.len() as i64);
+            words.extend(spec.members.iter().chain(spec.factor.iter()).chain(spec.leader.iter()).map(|id| i64::from(*id)));
+            words.push(i64::from(spec.factor.is_some()) + 2 * i64::from(spec.leader.is_some()));
+            words.extend(spec.volatility.iter().flat_map(|(near, far)| [i64::from(*near), i64::from(*far)]));
+        }
         words.iter().flat_map(|w| w.to_le_bytes()).fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
     }
 
@@ -177,6 +244,7 @@ impl FeatureEngine {
         self.now.write(&mut out);
         self.foreign_events.write(&mut out);
         self.instruments.iter().for_each(|i| i.write(&mut out));
+        self.groups.iter().for_each(|g| g.write(&mut out));
         out
     }
 
@@ -199,9 +267,12 @@ impl FeatureEngine {
         let foreign_events = fresh(&mut from)?;
         let mut instruments = self.instruments.clone();
         instruments.iter_mut().try_for_each(|i| i.read(&mut from))?;
+        let mut groups = self.groups.clone();
+        groups.iter_mut().try_for_each(|g| g.read(&mut from))?;
         if !from.0.is_empty() {
             return Err(StateError(format!("{} bytes are left over", from.0.len())));
         }
+        self.groups = groups;
         (self.instruments, self.next_grid, self.now, self.foreign_events) = (instruments, next_grid, now, foreign_events);
         Ok(())
     }
@@ -211,8 +282,6 @@ impl FeatureEngine {
 mod tests {
     use super::*;
     use pretrade_records::Side;
-
-    const SECOND: i64 = 1_000_000_000;
 
     fn engine(depth_levels: usize) -> FeatureEngine {
         let spec = InstrumentSpec { instrument_id: 7, tick_size: 1, adv: 0, phases: vec![(0, i64::MAX, 3)] };

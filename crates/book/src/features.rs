@@ -76,6 +76,7 @@ features! {
     Beta5m => "beta_5m",
     LeaderReturn => "leader_return",
     VixRatio => "vix_ratio",
+    FactorAgeMs => "factor_age_ms",
 }
 
 /// Number of features.
@@ -85,6 +86,7 @@ pub const COUNT: usize = NAMES.len();
 const SOURCES: &[&str] = &[
     include_str!("baseline.rs"),
     include_str!("book.rs"),
+    include_str!("cross.rs"),
     include_str!("engine.rs"),
     include_str!("features.rs"),
     include_str!("flow.rs"),

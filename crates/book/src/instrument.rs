@@ -2,6 +2,7 @@
 //! One instrument: its book, windows, phase and soundness, moved on by events and by the grid.
 use crate::baseline::{Recent, TimeOfDay};
 use crate::book::{Applied, Book};
+use crate::cross::Seen;
 use crate::flow::{Count, Flow, TickRule, Touches, Vpin};
 use crate::news::News;
 use crate::resilience::{Resilience, median_half_life};
@@ -325,6 +326,15 @@ impl Instrument {
             state |= FeedState::HALTED;
         }
         state
+    }
+
+    /// What the other instruments of its group see of this one at `ts`: a mid only in continuous trading, sound and fresh.
+    pub(crate) fn seen(&mut self, ts: i64) -> Seen {
+        const UNUSABLE: u8 = FeedState::GAP | FeedState::STALE | FeedState::CROSSED | FeedState::HALTED | FeedState::RESYNC;
+        let phase = self.phase(ts);
+        let is_usable = phase == Phase::Continuous && self.feed_state(ts, phase) & UNUSABLE == 0;
+        let mid = self.twice_mid().filter(|m| is_usable && *m > 0);
+        Seen { log: mid.map_or(f64::NAN, |m| (m as f64).ln()), ts: self.ts_book.max(self.ts_last) }
     }
 
     fn has_prices(&self) -> bool {

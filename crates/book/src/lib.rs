@@ -6,6 +6,7 @@
 
 pub mod baseline;
 pub mod book;
+pub mod cross;
 pub mod engine;
 pub mod features;
 pub mod flow;
@@ -22,6 +23,7 @@ mod values;
 pub mod window;
 
 pub use book::{Applied, Book, Levels};
+pub use cross::GroupSpec;
 pub use engine::FeatureEngine;
 pub use features::{COUNT, Feature, NAMES, code_hash};
 pub use instrument::{Faults, Instrument};

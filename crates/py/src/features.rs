@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `pretrade._native.features`: books and feature rows.
 use numpy::PyReadonlyArray1;
-use pretrade_book::{COUNT, FeatureEngine, InstrumentSpec, NAMES, Row, SnapshotSpec};
+use pretrade_book::{COUNT, FeatureEngine, GroupSpec, InstrumentSpec, NAMES, Row, SnapshotSpec};
 use pretrade_records::Event;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -36,7 +36,8 @@ pub(crate) fn each_event(bytes: &[u8], mut take: impl FnMut(&Event)) -> PyResult
 
 #[pymethods]
 impl Engine {
-    /// `instruments`: (instrument_id, tick_size, adv, phases) with phases as (start, end, phase code).
+    /// `instruments`: (instrument_id, tick_size, adv, phases) with phases as (start, end, phase code); `groups`: (members, factor, leader,
+    /// ids of the near and the far volatility index).
     #[new]
     #[allow(clippy::type_complexity)]
     fn new(
@@ -46,6 +47,7 @@ impl Engine {
         stale_after_ns: i64,
         depth_window_ticks: i64,
         with_quotes: bool,
+        groups: Vec<(Vec<u32>, Option<u32>, Option<u32>, Option<(u32, u32)>)>,
     ) -> PyResult<Self> {
         if interval_ns <= 0 || depth_levels == 0 || depth_levels > 255 {
             return Err(PyValueError::new_err(format!(
@@ -55,7 +57,8 @@ impl Engine {
         let specs =
             instruments.into_iter().map(|(instrument_id, tick_size, adv, phases)| InstrumentSpec { instrument_id, tick_size, adv, phases }).collect();
         let snapshot = SnapshotSpec { interval_ns, depth_levels, stale_after_ns, depth_window_ticks };
-        Ok(Self { engine: FeatureEngine::new(specs, snapshot, with_quotes) })
+        let groups = groups.into_iter().map(|(members, factor, leader, volatility)| GroupSpec { members, factor, leader, volatility }).collect();
+        Ok(Self { engine: FeatureEngine::new(specs, snapshot, with_quotes).with_groups(groups) })
     }
 
     /// Takes events; returns the bytes of the grid rows they closed.

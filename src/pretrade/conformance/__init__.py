@@ -6,6 +6,6 @@ batch equals stream, same seed same bytes, save and load, no NaN where a score w
 plug-in it could not try, and never repair one.
 """
 
-from pretrade.conformance.battery import Finding, check_feature, check_model, check_rule
+from pretrade.conformance.battery import Finding, check_feature, check_kernel, check_model, check_rule
 
-__all__ = ["Finding", "check_feature", "check_model", "check_rule"]
+__all__ = ["Finding", "check_feature", "check_kernel", "check_model", "check_rule"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +23,7 @@ from pretrade.models import Anomaly, Scores
 
 RULE_ROWS: Final = 10_000
 RULE_COST_NS: Final = 2_000.0
+Kernel = Callable[[NDArray[Any] | Iterable[NDArray[Any]]], Features]
 _SCORED: Final = ("raw", "score", "evidence_high", "evidence_critical", "top_features")
 
 
@@ -75,6 +76,33 @@ def check_feature(feature: ResearchFeature, features: Features) -> list[Finding]
     if not _same(full, feature(features).column(name)):
         out.append(Finding("determinism", f"{name}: two runs differ"))
     return out
+
+
+def check_kernel(compute: Kernel, events: NDArray[Any], *, instruments: int) -> list[Finding]:
+    """Try what turns events into rows, groups and side inputs included.
+
+    Parameters
+    ----------
+    compute
+        Events, or an iterable of chunks of them, to rows.
+    events
+        EVENT_DTYPE in ``ts_recv`` order, at least 1,000, of several instruments.
+    instruments
+        How many rows one instant can have.
+    """
+    half = len(events) // 2
+    whole = compute(events).rows
+    # The rows at the cut itself close with the first event behind it: a prefix may lack them.
+    past = int((whole["ts_recv"] < events["ts_recv"][half]).sum()) - instruments
+    other = events.copy()
+    other["price"][half:] += np.where(other["price"][half:] > 0, 10**9, 0)
+    runs = (
+        ("prefix", "the first half alone gives other rows", events[:half]),
+        ("lookahead", "changing later prices, figures and scores changes earlier rows", other),
+        ("determinism", "two runs differ", events),
+        ("batch = stream", "events in chunks give other rows", (events[a:b] for a, b in pairwise(np.linspace(0, len(events), 101).astype(int)))),
+    )
+    return [Finding(check, what) for check, what, given in runs if compute(given).rows[:past].tobytes() != whole[:past].tobytes()]
 
 
 def check_model(new: Callable[[], Anomaly], calm: Features, other: Features, *, seed: int = 0) -> list[Finding]:

@@ -24,6 +24,7 @@ from pretrade.domain.codes import (
 )
 from pretrade.domain.config import Config, Instrument
 from pretrade.domain.errors import PretradeError
+from pretrade.domain.group import Group
 from pretrade.domain.layouts import DECISION_DTYPE, EVENT_DTYPE, LIMITS_DTYPE, ORDER_DTYPE, QUOTES_DTYPE, UNDEFINED_PRICE
 from pretrade.domain.session import Session, SessionDate, SessionPhase
 
@@ -39,6 +40,7 @@ __all__ = [
     "EventFlag",
     "EventKind",
     "FeedState",
+    "Group",
     "Instrument",
     "LimitFlag",
     "OrderType",

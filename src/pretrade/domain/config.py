@@ -20,6 +20,7 @@ from pretrade._native import domain as _native
 from pretrade.domain.codes import Phase
 from pretrade.domain.errors import ConfigError
 from pretrade.domain.fix import FixConfig, FixSession
+from pretrade.domain.group import Group
 from pretrade.domain.session import Session, SessionDate, SessionPhase
 
 _T = typing.TypeVar("_T")
@@ -95,6 +96,19 @@ class EvidenceConfig:
     critical_move_pct: float = 0.3
     critical_move_sigmas: float = 40.0
     median_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class SystemicConfig:
+    """Budgets of a group's systemic score (events per group and day of 6.5 h), and what makes stress common.
+
+    ``evidence_share`` is the share of members, never fewer than two, whose own books must show evidence before it reaches HIGH.
+    """
+
+    budget_elevated: float = 0.5
+    budget_high: float = 0.05
+    half_life_s: float = 60.0
+    evidence_share: float = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +213,8 @@ class Config:
     snapshot: SnapshotConfig = field(default_factory=SnapshotConfig)
     anomaly: AnomalyConfig = field(default_factory=AnomalyConfig)
     evidence: EvidenceConfig = field(default_factory=EvidenceConfig)
+    systemic: SystemicConfig = field(default_factory=SystemicConfig)
+    groups: tuple[Group, ...] = ()
     tiers: TiersConfig = field(default_factory=TiersConfig)
     hysteresis: HysteresisConfig = field(default_factory=HysteresisConfig)
     gate: GateConfig = field(default_factory=GateConfig)
@@ -233,7 +249,8 @@ class Config:
 
     @classmethod
     def _from_table(cls, table: dict[str, Any], where: str, digest: str) -> Self:
-        known = {f.name for f in dataclasses.fields(cls)} - {"instruments", "sessions", "accounts", "hash"} | {"instrument", "session", "account"}
+        plural = {"instruments", "sessions", "accounts", "groups"}
+        known = {f.name for f in dataclasses.fields(cls)} - plural - {"hash"} | {name.removesuffix("s") for name in plural}
         _refuse_unknown(table, known, where)
         sessions = {s.name: s for s in (_session(t, f"{where} [[session]]") for t in table.get("session", []))}
         instruments = tuple(_instrument(t, f"{where} [[instrument]]") for t in table.get("instrument", []))
@@ -253,6 +270,8 @@ class Config:
             snapshot=_read(SnapshotConfig, table.get("snapshot", {}), f"{where} [snapshot]"),
             anomaly=_read(AnomalyConfig, table.get("anomaly", {}), f"{where} [anomaly]"),
             evidence=_read(EvidenceConfig, table.get("evidence", {}), f"{where} [evidence]"),
+            systemic=_read(SystemicConfig, table.get("systemic", {}), f"{where} [systemic]"),
+            groups=_groups(table.get("group", []), [i.symbol for i in instruments], f"{where} [[group]]"),
             tiers=_read(TiersConfig, table.get("tiers", {}), f"{where} [tiers]"),
             hysteresis=_read(HysteresisConfig, table.get("hysteresis", {}), f"{where} [hysteresis]"),
             gate=_read(GateConfig, table.get("gate", {}), f"{where} [gate]"),
@@ -354,6 +373,20 @@ def _instrument(table: dict[str, Any], where: str) -> Instrument:
     if not 0 < instrument.instrument_id < 0xFF00_0000:
         raise ConfigError(f"{where} instrument_id is {instrument.instrument_id}; it must be from 1 to {0xFF00_0000 - 1}")
     return instrument
+
+
+def _groups(tables: list[dict[str, Any]], symbols: list[str], where: str) -> tuple[Group, ...]:
+    groups: list[Group] = []
+    for table in tables:
+        lists = {name: tuple(value) for name, value in table.items() if isinstance(value, list)}
+        group = _read(Group, {**table, **lists}, where)
+        if not all(isinstance(m, str) for m in group.members) or not all(type(v) is int for v in group.volatility or ()):
+            raise ConfigError(f"{where} {group.name}: members are symbols, volatility is instrument ids")
+        group.check(symbols, where)
+        if group.group_id in [g.group_id for g in groups]:
+            raise ConfigError(f"{where} {group.name} has group_id {group.group_id}, as another group has; each must be unique")
+        groups.append(group)
+    return tuple(groups)
 
 
 def _scaled(value: object, scale: int, where: str) -> int:

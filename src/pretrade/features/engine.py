@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pretrade._native import features as _native
-from pretrade.domain import EVENT_DTYPE, QUOTES_DTYPE, Config, Instrument
+from pretrade.domain import EVENT_DTYPE, QUOTES_DTYPE, Config, Group, Instrument
 from pretrade.domain.errors import FeatureInputError
 from pretrade.features.table import ROW_DTYPE, Features
 
@@ -55,8 +55,15 @@ class FeatureEngine:
             specs = [(i.instrument_id, i.tick_size, i.adv, calendars[i.session]) for i in self._instruments]
             s = self._config.snapshot
             self._ts_opened = ts
-            self._native = _native.Engine(specs, s.interval_ms * _MS, s.depth_levels, s.stale_after_ms * _MS, s.depth_window_ticks, self._with_quotes)
+            stale_ns = s.stale_after_ms * _MS
+            groups = [self._group(g) for g in self._config.groups]
+            self._native = _native.Engine(specs, s.interval_ms * _MS, s.depth_levels, stale_ns, s.depth_window_ticks, self._with_quotes, groups)
         return self._native
+
+    def _group(self, group: Group) -> tuple[list[int], int | None, int | None, tuple[int, int] | None]:
+        of = {i.symbol: i.instrument_id for i in self._config.instruments}
+        factor, leader = (None if symbol is None else of[symbol] for symbol in (group.factor, group.leader))
+        return [of[symbol] for symbol in group.members], factor, leader, group.volatility
 
     def push(self, events: NDArray[Any]) -> Features:
         """Take events in ``ts_recv`` order; the rows they closed.

@@ -17,7 +17,7 @@ _OWN: Final = "own definition"
 _CKS: Final = "Cont, Kukanov, Stoikov 2014"
 _BNS: Final = "Barndorff-Nielsen, Shephard 2004"
 _ELO: Final = "Easley, Lopez de Prado, O'Hara 2012"
-_LATER: Final = "undefined: needs other instruments"
+_GROUP: Final = "undefined outside a group, and where a mid is unknown or not fresh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +81,30 @@ _CARDS: Final = (
     FeatureCard("rv_5m", "as rv_1s, 5 min", "%", "[0, inf)", _OWN, "+"),
     FeatureCard("jump_share_1m", "max(RV^2 - BPV, 0) / RV^2, 1 min", "1", "[0, 1]", _BNS, "+"),
     FeatureCard("rv_ratio", "rv_10s sqrt(30) / rv_5m", "1", "[0, inf)", _OWN, "+"),
-    FeatureCard("factor_return_1s", "factor return, lagged loadings", "%", _LATER, _OWN, "±"),
-    FeatureCard("residual_return_1s", "return less factor part", "%", _LATER, _OWN, "±"),
-    FeatureCard("corr_5m", "EWMA correlation with the factor", "1", _LATER, _OWN, "±"),
+    FeatureCard(
+        "factor_return_1s",
+        "100 x log return, 1 s, of the group's factor; of the factor itself, and without one, the mean of the others",
+        "%",
+        f"(-inf, inf); {_GROUP}",
+        _OWN,
+        "±",
+    ),
+    FeatureCard(
+        "residual_return_1s",
+        "100 x own log return, 1 s - beta known when that second began x factor_return_1s",
+        "%",
+        f"(-inf, inf); {_GROUP}",
+        _OWN,
+        "±",
+    ),
+    FeatureCard(
+        "corr_5m",
+        "correlation of 1 s returns with the factor's, zero mean, weights halved every 300 seconds seen",
+        "1",
+        "[-1, 1]; after 60 s",
+        _OWN,
+        "±",
+    ),
     FeatureCard("sentiment", "sum of scores, each halved every 5 min", "1", "(-inf, inf); undefined without a source", _OWN, "±"),
     FeatureCard(
         "news_surge",
@@ -123,9 +144,19 @@ _CARDS: Final = (
         _ELO,
         "+",
     ),
-    FeatureCard("beta_5m", "EWMA beta with the factor", "1", _LATER, _OWN, "±"),
-    FeatureCard("leader_return", "leader's return at the lag of the cross-correlation peak", "%", _LATER, _OWN, "±"),
-    FeatureCard("vix_ratio", "VIX9D / VIX or VIX / VIX3M, from its publication on", "1", "undefined: needs options", _OWN, "+"),
+    FeatureCard("beta_5m", "as corr_5m, per variance of the factor", "1", "(-inf, inf); after 60 s", _OWN, "±"),
+    FeatureCard(
+        "leader_return",
+        "leader's 100 x log return, 1 s, ended 0 to 2 s ago: the lag with the largest product of 100 ms returns, weights halved every 3000 rows",
+        "%",
+        "(-inf, inf); after 600 rows; undefined of the leader",
+        _OWN,
+        "±",
+    ),
+    FeatureCard(
+        "vix_ratio", "near / far volatility index, from receipt on, for 5 days; published within 12 h of each other", "1", "(0, inf)", _OWN, "+"
+    ),
+    FeatureCard("factor_age_ms", "row time - last price of the factor, the oldest of a mean", "ms", "[0, inf)", _OWN),
 )
 
 REGISTRY: Final[dict[str, FeatureCard]] = {card.name: card for card in _CARDS}

@@ -40,6 +40,10 @@ def settings(config: Config) -> dict[str, Any]:
         plain |= _flat(section, dataclasses.asdict(getattr(config, section)))
     for instrument in config.instruments:
         plain |= {f"instrument.{instrument.instrument_id}.{name}": getattr(instrument, name) for name in _OF_INSTRUMENT}
+    if config.groups:
+        plain |= _flat("systemic", dataclasses.asdict(config.systemic))
+    for group in config.groups:
+        plain |= {f"group.{group.group_id}.{name}": _plain(value) for name, value in dataclasses.asdict(group).items()}
     calendars = repr(sorted(config.sessions.items()))
     return {**plain, "sessions": hashlib.sha256(calendars.encode()).hexdigest()}
 
@@ -89,6 +93,10 @@ def _moves(direction: int | None, old: Any, new: Any) -> bool:  # noqa: ANN401 -
     if direction is None or old is None or new is None:
         return bool(old != new)
     return bool((new - old) * direction < 0)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any plain value
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _flat(prefix: str, table: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pretrade.features import ROW_DTYPE
 
 
 @pytest.mark.parametrize(
-    ("dtype", "size"), [(EVENT_DTYPE, 64), (ORDER_DTYPE, 64), (DECISION_DTYPE, 128), (LIMITS_DTYPE, 192), (QUOTES_DTYPE, 192), (ROW_DTYPE, 520)]
+    ("dtype", "size"), [(EVENT_DTYPE, 64), (ORDER_DTYPE, 64), (DECISION_DTYPE, 128), (LIMITS_DTYPE, 192), (QUOTES_DTYPE, 192), (ROW_DTYPE, 528)]
 )
 def test_records_have_no_gaps_so_that_joining_arrays_keeps_their_layout(dtype: np.dtype[np.void], size: int) -> None:
     assert dtype.itemsize == size
