@@ -36,12 +36,16 @@ def run(suite: str, *, full: bool, say: Callable[[str], None]) -> dict[str, Any]
     Parameters
     ----------
     suite
-        ``default``, ``gateway`` or ``models``.
+        ``default``, ``gateway``, ``models`` or ``feeds``.
     full
         1e9 concurrent look-ups instead of 1e8.
     say
         Called with one line of progress at a time.
     """
+    if suite == "feeds":
+        from pretrade.cli import feed_measures
+
+        return feed_measures.run(say=say)
     say(f"measuring suite {suite}; a run takes a minute or two")
     if suite == "models":
         return gate_bench.report_of((order_error_score, order_error_score_200x31, vae_row, vae_10000_rows))
