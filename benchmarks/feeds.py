@@ -114,8 +114,9 @@ def _peak(name: str, base: Any, times: int, config: Config) -> tuple[int, int, i
 _HEAD: Final = """# Feeds: speed and memory per format
 
 {machine}; release build, one core, other work going on. Millions of events a second, median of five runs, the fastest in
-brackets. Files are read from the disk cache, unpacked, decoded and handed over in chunks each time; "book" applies every event to a bare book, "features" runs the whole
-engine with its 100 ms rows. An event is one record of ours: a Binance line of forty levels is forty events, an equity quote is one or two.
+brackets. Files are read from the disk cache, unpacked, decoded and handed over in chunks each time; "book" applies every event to a
+bare book, "features" runs the whole engine with its 100 ms rows. An event is one record of ours: a Binance line of forty levels is
+forty events, an equity quote is one or two.
 
 Real recordings:
 
@@ -128,8 +129,12 @@ market written once, ten times and a hundred times over.
 
 """
 _TAIL: Final = """
-The first column is below one batch of 65,536 events; from there on the length of a file does not matter. `tests/integration/test_constant_memory.py`
+The first column is below one batch of 65,536 events; from there on the length of a file does not matter. Parquet (taq) is read by row groups:
+its peak is that of a group and of Arrow's pool (two hundred times over, in groups of 65,536 rows: 165 MB). `tests/integration/test_constant_memory.py`
 holds it for import and inspection.
+
+How to read the last column of the first table: these are days of few events. Every instrument closes 36,000 rows in an hour of trading whether
+anything happens or not, and every engine lays out its calendar first (0.06 s); on a busy market (Binance, the second table) events decide.
 
 Made by `benchmarks/feeds.py`.
 """

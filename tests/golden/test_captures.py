@@ -282,7 +282,7 @@ def _held_visible_books(folder: Path, events: NDArray[Any]) -> None:
 
 @pytest.mark.parametrize(("venue", "judged"), [("CBSE", 97), ("KRKF", 107)])
 def test_every_ticker_is_a_top_that_the_rebuilt_book_went_through(shared_data: Path, config: Config, venue: str, judged: int) -> None:
-    """Coinbase's first ticker of a product tells of the last print before the subscription, and is left out."""
+    """Coinbase's first `ticker` of a product tells of the last print before the subscription, and is left out."""
     path = _path(shared_data, venue)
     known = _config(config, venue, _symbols(path, venue))
     names = {i.instrument_id: i.symbol for i in known.instruments}

@@ -278,7 +278,7 @@ def _taq(events: NDArray[Any], folder: Path) -> _Written:
     files = []
     for name, rows in (("quotes", quotes), ("trades", trades)):
         files.append(folder / f"ES_{name}.parquet")
-        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), files[-1])
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), files[-1], row_group_size=65_536)
     return tuple(files), None
 
 
