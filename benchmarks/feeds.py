@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from pretrade import simulation
-from pretrade.cli.feed_measures import measure, run
+from pretrade.cli.feed_measures import measures, run
 from pretrade.domain import Config
 from pretrade.feeds import Source
 from pretrade.simulation import recordings
@@ -53,7 +53,7 @@ print(events, int(peak) * 1024)
 def main(folder: Path, page: Path) -> None:
     """Write the page."""
     config = Config.load()
-    real = {r["name"]: r for name in REAL for r in measure(name, *_real(folder, name, config))}
+    real = {r["name"]: r for name in REAL for r in (step() for step in measures(name, *_real(folder, name, config)))}
     simulated = {r["name"]: r for r in run(say=lambda _: None)["results"]}
     page.write_text(
         _HEAD.format(machine=_machine()) + _speed(real) + "\nThe simulated market:\n\n" + _speed(simulated) + _MEMORY + _memory(config) + _TAIL
@@ -130,8 +130,8 @@ market written once, ten times and a hundred times over.
 """
 _TAIL: Final = """
 The first column is below one batch of 65,536 events; from there on the length of a file does not matter. Parquet (taq) is read by row groups:
-its peak is that of a group and of Arrow's pool (two hundred times over, in groups of 65,536 rows: 165 MB). `tests/integration/test_constant_memory.py`
-holds it for import and inspection.
+its peak is that of a group and of Arrow's pool (two hundred times over, in groups of 65,536 rows: 165 MB).
+`tests/integration/test_constant_memory.py` holds it for import and inspection.
 
 How to read the last column of the first table: these are days of few events. Every instrument closes 36,000 rows in an hour of trading whether
 anything happens or not, and every engine lays out its calendar first (0.06 s); on a busy market (Binance, the second table) events decide.

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -17,6 +17,7 @@ from pretrade._native import features as _kernels
 from pretrade.domain import Config
 from pretrade.domain.errors import MissingExtraError
 from pretrade.feeds import Source
+from pretrade.gateway import bench as gate_bench
 from pretrade.simulation import recordings
 
 _ROUNDS: Final = 5
@@ -27,21 +28,23 @@ def run(*, say: Callable[[str], None]) -> dict[str, Any]:
     """Measure every format on one simulated market, written down as each venue writes it."""
     config = Config.load()
     events = simulation.flash_crash(seed=1, warm_up_s=240, story_s=10).events
-    results: list[Result] = []
-    for name in recordings.FORMATS:
-        with TemporaryDirectory() as folder:
+    steps: list[Callable[[], Result]] = []
+    with TemporaryDirectory() as folder:
+        for name in recordings.FORMATS:
+            place = Path(folder) / name
+            place.mkdir()
             try:
-                source, known = recordings.write(name, events, Path(folder), config)
+                source, known = recordings.write(name, events, place, config)
             except MissingExtraError as e:
                 say(f"{name} is left out: {e}")
                 continue
-            say(f"measuring {name}: {source.bytes / 1e6:.1f} MB")
-            results += measure(name, source, known)
-    return {"machine": {"processor": platform.processor() or platform.machine(), "python": platform.python_version()}, "results": results}
+            say(f"{name}: {source.bytes / 1e6:.1f} MB")
+            steps += measures(name, source, known)
+        return gate_bench.report_of(steps)
 
 
-def measure(name: str, source: Source, config: Config) -> list[Result]:
-    """Three results of one recording: ``feed_decode_NAME``, ``feed_book_NAME``, ``feed_features_NAME``; each reads the file from its beginning."""
+def measures(name: str, source: Source, config: Config) -> list[Callable[[], Result]]:
+    """Three measures of one recording: ``feed_decode_NAME``, ``feed_book_NAME``, ``feed_features_NAME``; each reads the file from its beginning."""
 
     def decode() -> int:
         return sum(len(chunk) for chunk in source.open(config))
@@ -61,7 +64,7 @@ def measure(name: str, source: Source, config: Config) -> list[Result]:
             n += len(chunk)
         return n
 
-    return [_rate(f"feed_{what}_{name}", step) for what, step in (("decode", decode), ("book", book), ("features", rows))]
+    return [partial(_rate, f"feed_{what}_{name}", step) for what, step in (("decode", decode), ("book", book), ("features", rows))]
 
 
 def _rate(name: str, step: Callable[[], int]) -> Result:
