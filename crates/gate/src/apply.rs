@@ -96,6 +96,7 @@ impl Gate {
             // A held order was never sent: it is gone at once.
             state::HELD => {
                 self.orders.remove(old.client_order_id, old.session_id);
+                self.forget_held(old.client_order_id, old.session_id);
                 self.count_open(&old, -1);
             }
             state::WORKING => self.orders.insert(LiveOrder { state: state::PENDING_CANCEL, ..old }),

@@ -6,6 +6,7 @@ use crate::checks::{Context, Request, beyond, flow, form, passed_as, session};
 use crate::duplicates::{Duplicates, Rank};
 use crate::evaluate::evaluate;
 use crate::gate::Gate;
+use crate::holds::MOST_HELD;
 use crate::ids::Place;
 use crate::journal::{Read, Transition};
 use crate::options::FUTURE_TOLERANCE_NS;
@@ -14,7 +15,7 @@ use crate::state::{Instrument, flag};
 use pretrade_journal::RecordKind;
 use pretrade_records::order::POST_ONLY;
 use pretrade_records::units::UNDEFINED_PRICE;
-use pretrade_records::{Action, Decision, Order, OrderType, ReasonCode, Side, TimeInForce, Verdict};
+use pretrade_records::{Action, Decision, Order, OrderType, ReasonCode, Side, TimeInForce, Unit, Verdict};
 use pretrade_shm::memory::prefetch;
 use std::hint::select_unpredictable;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,6 +25,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub struct Approved<T>(T);
 
 impl<T> Approved<T> {
+    pub(crate) fn made(order: T) -> Self {
+        Approved(order)
+    }
+
     /// The order that passed.
     pub fn order(&self) -> &T {
         &self.0
@@ -118,7 +123,7 @@ impl Gate {
         let mut seen = Seen { fingerprint: fingerprint(order), ..Seen::default() };
         let homes = self.prefetch(order, &at, seen.fingerprint);
         self.bring_up_to_date(instrument, now_mono, now_utc, &mut seen);
-        let verdict = match self.prepare(order, homes.id, now_mono, now_utc) {
+        let verdict = match self.prepare(order, homes.id, false, now_mono, now_utc) {
             Ok(ready) => match self.judge_all(order, &at, &ready, now_mono, now_utc, &mut seen) {
                 Ok(None) => return self.accept(order, &at, homes.order, &seen, &ready, now_mono, now_utc, out),
                 verdict => verdict,
@@ -149,7 +154,7 @@ impl Gate {
             self.bring_up_to_date(instrument, now_mono, now_utc, &mut seen);
         }
         let home = self.ids.prefetch(order.client_order_id, order.session_id);
-        let ready = self.prepare(order, home, now_mono, now_utc);
+        let ready = self.prepare(order, home, false, now_mono, now_utc);
         let verdict = ready.and_then(|ready| self.judge(order, instrument, account, &at, &ready, now_mono, now_utc, &mut seen));
         self.conclude_no(order, instrument, verdict, seen, now_mono, now_utc, out);
     }
@@ -188,9 +193,10 @@ impl Gate {
         seen.quotes_age = minus(now_mono, tick.min(data));
     }
 
-    /// What comes before the order's own rows: controls readable (stage 3), id new (27), kill word seen, journal ready.
+    /// What comes before the order's own rows: controls readable (stage 3), id new (27; not of a held order, whose id is known),
+    /// kill word seen, journal ready.
     #[inline(always)]
-    fn prepare(&mut self, order: &Order, id_home: Place, now_mono: i64, now_utc: i64) -> Result<Ready, Breach> {
+    fn prepare(&mut self, order: &Order, id_home: Place, is_known: bool, now_mono: i64, now_utc: i64) -> Result<Ready, Breach> {
         let generation = self.controls.generation();
         if generation == 0 || self.is_controls_lost {
             return Err(Breach::plain(0, ReasonCode::ControlsUnavailable));
@@ -199,7 +205,7 @@ impl Gate {
             self.read_all_ledgers();
         }
         let (id_place, is_seen) = self.ids.look_up(id_home, order.client_order_id, order.session_id);
-        flow::check_client_order_id(is_seen)?;
+        flow::check_client_order_id(is_seen && !is_known)?;
         let kill_word = self.controls.kill_word();
         if kill_word != self.kill_word {
             self.kill_word = kill_word;
@@ -389,7 +395,9 @@ impl Gate {
     ) {
         self.counters.decisions += 1;
         let (code, breach) = match verdict {
-            Ok(held) => (Verdict::Hold, held),
+            Ok(held) if self.held.len() < MOST_HELD => (Verdict::Hold, held),
+            // Nobody could review it.
+            Ok(_) => (Verdict::Reject, Some(Breach::new(41, ReasonCode::HoldRefused, MOST_HELD as i64 + 1, MOST_HELD as i64, Unit::Count))),
             Err(breach) => (Verdict::Reject, Some(breach)),
         };
         let rows = instrument.map(|at| &self.instruments[at]);
@@ -400,6 +408,7 @@ impl Gate {
         if code == Verdict::Hold {
             self.counters.held += 1;
             self.apply(order, now_mono, true);
+            self.keep_held(order, &decision, now_mono);
         } else {
             self.counters.rejected += 1;
         }
@@ -414,6 +423,41 @@ impl Gate {
         if let Some(breach) = breach {
             self.count_refusal(&breach);
         }
+    }
+
+    /// Decides a held order again: `waived` is the control that flagged it, `waited` the time the review took, which does not
+    /// make the order old (31).
+    pub(crate) fn decide_again(&mut self, order: &Order, waived: u8, waited: i64, now_mono: i64, now_utc: i64, out: &mut Decision) {
+        let (Some(instrument), Some(account)) = (self.instrument_index.get(order.instrument_id), self.account_index.get(order.account_id)) else {
+            return self.decide_unknown(order, None, None, 0, now_mono, now_utc, out);
+        };
+        let strategy = self.strategy_index.get(order.strategy_id).unwrap_or(0);
+        let at = At { instrument, account, strategy, cell: self.cell_at(instrument, account) };
+        let mut seen = Seen { fingerprint: fingerprint(order), ..Seen::default() };
+        let homes = self.prefetch(order, &at, seen.fingerprint);
+        self.bring_up_to_date(instrument, now_mono, now_utc, &mut seen);
+        self.options.waived_controls = 1 << waived;
+        let verdict = match self.prepare(order, homes.id, true, now_mono, now_utc) {
+            Ok(ready) => {
+                let aged = Order { ts_event: order.ts_event.saturating_add(waited), ..*order };
+                self.judge_all(&aged, &at, &ready, now_mono, now_utc, &mut seen).map(|held| (held, ready))
+            }
+            Err(breach) => Err(breach),
+        };
+        self.options.waived_controls = 0;
+        match verdict {
+            Ok((None, ready)) => self.accept(order, &at, homes.order, &seen, &ready, now_mono, now_utc, out),
+            // A second flag is no second wait.
+            Ok((Some(breach), _)) | Err(breach) => self.conclude_no(order, Some(instrument), Err(breach), seen, now_mono, now_utc, out),
+        }
+    }
+
+    /// The decision that ends a wait without a release.
+    pub(crate) fn conclude_hold(&mut self, order: &Order, breach: Breach, now_mono: i64, now_utc: i64) -> Decision {
+        let instrument = self.instrument_index.get(order.instrument_id);
+        let mut out = Decision::default();
+        self.conclude_no(order, instrument, Err(breach), Seen::default(), now_mono, now_utc, &mut out);
+        out
     }
 
     #[inline(always)]

@@ -3,6 +3,7 @@
 use crate::breach::{Breach, Check};
 use crate::checks::{Context, exposure, flow, form, limits, passed_as, price, session};
 use crate::duplicates::Duplicates;
+use crate::options::GateOptions;
 use pretrade_records::ReasonCode;
 
 /// Judges one order whose id, kill, journal, party and instrument already passed.
@@ -20,7 +21,7 @@ pub fn evaluate(c: &Context<'_>, duplicates: &Duplicates) -> Result<Option<Breac
     macro_rules! note {
         ($check:expr) => {
             if let Err(breach) = $check {
-                hold_or_reject(c.options.hold_controls, breach, &mut held)?;
+                hold_or_reject(c.options, breach, &mut held)?;
             }
         };
     }
@@ -47,8 +48,11 @@ pub fn evaluate(c: &Context<'_>, duplicates: &Duplicates) -> Result<Option<Breac
 
 #[cold]
 #[inline(never)]
-fn hold_or_reject(hold_controls: u64, breach: Breach, held: &mut Option<Breach>) -> Check {
-    let can_hold = hold_controls & (1 << breach.control) != 0 && breach.reason != ReasonCode::InputMissing;
+fn hold_or_reject(options: &GateOptions, breach: Breach, held: &mut Option<Breach>) -> Check {
+    if options.waived_controls & (1 << breach.control) != 0 && breach.reason != ReasonCode::InputMissing {
+        return Ok(());
+    }
+    let can_hold = options.hold_controls & (1 << breach.control) != 0 && breach.reason != ReasonCode::InputMissing;
     if !can_hold {
         return Err(breach);
     }

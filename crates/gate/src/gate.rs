@@ -2,12 +2,14 @@
 //! The gate: tables in, one decision out, state kept in between.
 use crate::directory::Directory;
 use crate::duplicates::Duplicates;
+use crate::holds::{Held, MOST_HELD};
 use crate::ids::IdSet;
 use crate::options::GateOptions;
 use crate::orders::OrderTable;
 use crate::scoring::Scoring;
 use crate::state::{Cell, Cold, Instrument, Ledger, Route};
 use pretrade_journal::{GateJournal, GateJournalOptions, GateJournalReader, JournalError};
+use pretrade_records::Decision;
 use pretrade_records::units::ANY_STRATEGY;
 use pretrade_shm::clock::ClockDomain;
 use pretrade_shm::memory::PrivateMemory;
@@ -118,6 +120,8 @@ pub struct Gate {
     pub(crate) orders: OrderTable,
     pub(crate) duplicates: Duplicates,
     pub(crate) scoring: Option<Box<Scoring>>,
+    pub(crate) held: Vec<Held>,
+    pub(crate) resolved: Vec<Decision>,
     pub(crate) epoch: u32,
     pub(crate) kill_word: u64,
     pub(crate) counters: Counters,
@@ -205,6 +209,8 @@ impl Gate {
             orders: OrderTable::new(options.live_orders)?,
             duplicates: Duplicates::new(options.duplicate_window_ns, options.duplicate_count)?,
             scoring,
+            held: Vec::with_capacity(MOST_HELD),
+            resolved: Vec::new(),
             journal: None,
             kill_word: 0,
             counters: Counters::default(),

@@ -270,6 +270,7 @@ impl Gate {
             (ledger.bucket_new, ledger.bucket_replace) = (Bucket::default(), Bucket::default());
         }
         self.duplicates.clear();
+        self.age_holds();
         self.scoring.iter_mut().for_each(|scoring| scoring.forget_monotonic());
     }
 
@@ -315,12 +316,17 @@ impl Gate {
             session_id: read.session_id,
             original_client_order_id: read.original_client_order_id,
         };
+        // The end of a wait, where the order was held.
+        self.unhold(d.client_order_id, read.session_id);
         match Verdict::try_from(d.verdict) {
             Ok(Verdict::Accept) => {
                 self.apply(&order, d.mono_decision, false);
                 self.learn_again(&order, read.bid_price, read.ask_price, d.mono_decision, d.ts_decision);
             }
-            Ok(Verdict::Hold) => self.apply(&order, d.mono_decision, true),
+            Ok(Verdict::Hold) => {
+                self.apply(&order, d.mono_decision, true);
+                self.keep_held(&order, d, d.mono_decision);
+            }
             _ => {}
         }
     }

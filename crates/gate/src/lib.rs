@@ -16,6 +16,7 @@ pub mod directory;
 pub mod duplicates;
 pub mod evaluate;
 pub mod gate;
+pub mod holds;
 pub mod ids;
 pub mod journal;
 pub mod look;

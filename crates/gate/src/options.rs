@@ -25,6 +25,13 @@ pub struct GateOptions {
     pub market_slippage_ticks: u32,
     /// Controls, by bit number, whose breach is a HOLD instead of a REJECT. Only 12 to 15, 17 and 26 may be here.
     pub hold_controls: u64,
+    /// Control 41: a held order waits at most this long.
+    pub hold_timeout_ns: i64,
+    /// Control 41: above this value, in money, a release takes two persons.
+    pub hold_second_notional: i64,
+    /// Controls, by bit number, that a reviewer waived; set for the one decision that ends a wait.
+    #[doc(hidden)]
+    pub waived_controls: u64,
     /// Every position starts at zero; otherwise it is missing until set.
     pub is_flat_at_start: bool,
     /// Orders that can live at once.
@@ -35,6 +42,8 @@ pub struct GateOptions {
 
 /// Controls that may be configured to hold.
 pub const HOLDABLE: u64 = 1 << 12 | 1 << 13 | 1 << 14 | 1 << 15 | 1 << 17 | 1 << 26;
+/// Control 41: the longest wait that can be configured, 15 minutes.
+pub const LONGEST_HOLD_NS: i64 = 900 * NS_PER_S;
 /// A stamp this far ahead of the order's own clock reading is a race, not a clock gone wrong.
 pub const FUTURE_TOLERANCE_NS: i64 = 100 * NS_PER_MS;
 /// Advances of the channel needed to leave a stage.
@@ -53,6 +62,9 @@ impl Default for GateOptions {
             ramp_ns: 10 * NS_PER_S,
             market_slippage_ticks: 0,
             hold_controls: 0,
+            hold_timeout_ns: 60 * NS_PER_S,
+            hold_second_notional: i64::MAX,
+            waived_controls: 0,
             is_flat_at_start: false,
             live_orders: 1 << 16,
             id_blocks: 1 << 16,
@@ -80,6 +92,10 @@ impl GateOptions {
         }
         if self.duplicate_count == 0 || self.duplicate_count as usize > crate::duplicates::MOST {
             return Some(format!("duplicate_count is {}; it must be from 1 to {}", self.duplicate_count, crate::duplicates::MOST));
+        }
+        if self.hold_timeout_ns <= 0 || self.hold_timeout_ns > LONGEST_HOLD_NS || self.hold_second_notional < 0 || self.waived_controls != 0 {
+            let (timeout, second) = (self.hold_timeout_ns, self.hold_second_notional);
+            return Some(format!("hold_timeout_ns is {timeout} and hold_second_notional {second}; from 1 to {LONGEST_HOLD_NS}, and not below 0"));
         }
         if self.hold_controls & !HOLDABLE != 0 {
             return Some(format!("hold_controls is {:#x}; only the bits {HOLDABLE:#x} may hold", self.hold_controls));

@@ -26,6 +26,7 @@ impl Gate {
             self.publish_instrument(at, now_mono);
         }
         self.read_all_ledgers();
+        self.watch_holds(now_mono, now_utc);
         self.publish_status(now_mono);
         Ok(())
     }

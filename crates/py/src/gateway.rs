@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `pretrade._native.gateway`: the gate and its decisions.
+use pretrade_gate::holds::{Held, HoldOutcome, Reviewed};
 use pretrade_gate::replay::{Replay, replay as run_replay};
 use pretrade_gate::{Gate as NativeGate, GateError, GateFiles, GateOptions, VenueMessage, text};
 use pretrade_journal::GateJournalOptions;
@@ -287,6 +288,58 @@ impl Gate {
         Ok(self.open_gate(py)?.order_error_row().map(|row| row.to_vec()))
     }
 
+    /// Orders that wait, oldest first: (ORDER bytes, DECISION bytes, monotonic ns, needs a second person).
+    #[allow(clippy::type_complexity)]
+    fn holds<'py>(&mut self, py: Python<'py>) -> PyResult<Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>, i64, bool)>> {
+        let gate = self.open_gate(py)?;
+        let bytes = |held: &Held| (PyBytes::new(py, bytemuck::bytes_of(&held.order)), PyBytes::new(py, bytemuck::bytes_of(&held.decision)));
+        Ok(gate
+            .holds()
+            .iter()
+            .map(|held| {
+                let (order, decision) = bytes(held);
+                (order, decision, held.mono, gate.needs_second(held, held.order.quantity))
+            })
+            .collect())
+    }
+
+    /// Releases a held order; `reviewed` is (entry of the control journal, its time, persons). See `end_of`.
+    #[allow(clippy::too_many_arguments, reason = "one border function, called from one place")]
+    fn release_hold<'py>(
+        &mut self,
+        py: Python<'py>,
+        client_order_id: u64,
+        session_id: u32,
+        quantity: Option<i64>,
+        reviewed: (u64, i64, u8),
+        now_mono: i64,
+        now_utc: i64,
+    ) -> PyResult<Ended<'py>> {
+        let by = reviewed_of(reviewed);
+        self.end_hold(py, now_mono, now_utc, |gate| gate.release_hold(client_order_id, session_id, quantity, by, now_mono, now_utc))
+    }
+
+    /// Refuses a held order: by a reviewer, or, where `reviewed` is `None`, because its client left. See `end_of`.
+    fn refuse_hold<'py>(
+        &mut self,
+        py: Python<'py>,
+        client_order_id: u64,
+        session_id: u32,
+        reviewed: Option<(u64, i64, u8)>,
+        now_mono: i64,
+        now_utc: i64,
+    ) -> PyResult<Ended<'py>> {
+        let reason = if reviewed.is_some() { ReasonCode::HoldRefused } else { ReasonCode::ClientDisconnected };
+        let by = reviewed.map(reviewed_of);
+        self.end_hold(py, now_mono, now_utc, |gate| gate.refuse_hold(client_order_id, session_id, reason, by, now_mono, now_utc))
+    }
+
+    /// DECISION bytes of waits that ended without a person since last asked.
+    fn take_resolved<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let resolved = self.open_gate(py)?.take_resolved();
+        Ok(PyBytes::new(py, bytemuck::cast_slice(&resolved)))
+    }
+
     /// Live orders.
     #[getter]
     fn open_orders(&mut self, py: Python<'_>) -> PyResult<i64> {
@@ -340,6 +393,25 @@ impl Gate {
     }
 }
 
+/// What became of an action on a held order, its DECISION bytes, and the ORDER bytes to send.
+type Ended<'py> = (&'static str, Option<Bound<'py, PyBytes>>, Option<Bound<'py, PyBytes>>);
+
+fn reviewed_of((entry, ts, persons): (u64, i64, u8)) -> Reviewed {
+    Reviewed { entry, ts, persons }
+}
+
+fn end_of(py: Python<'_>, outcome: HoldOutcome) -> Ended<'_> {
+    match outcome {
+        HoldOutcome::Unknown => ("UNKNOWN", None, None),
+        HoldOutcome::NeedsSecond => ("NEEDS_SECOND", None, None),
+        HoldOutcome::NotLower => ("NOT_LOWER", None, None),
+        HoldOutcome::Decided(decision, approval) => {
+            let order = approval.map(|approved| PyBytes::new(py, bytemuck::bytes_of(approved.order())));
+            ("DECIDED", Some(PyBytes::new(py, bytemuck::bytes_of(&decision))), order)
+        }
+    }
+}
+
 const POISONED: &str = "the gate was poisoned by a caught panic; cancels pass, everything else is refused; rebuild it from its journal";
 
 impl Gate {
@@ -351,6 +423,21 @@ impl Gate {
             gate.poison(now_mono, now_utc);
         }
         raise(py, POISONED.to_owned())
+    }
+
+    fn end_hold<'py>(
+        &mut self,
+        py: Python<'py>,
+        now_mono: i64,
+        now_utc: i64,
+        act: impl FnOnce(&mut NativeGate) -> HoldOutcome,
+    ) -> PyResult<Ended<'py>> {
+        self.must_be_sound(py)?;
+        let gate = self.open_gate(py)?;
+        match catch_unwind(AssertUnwindSafe(|| act(gate))) {
+            Ok(outcome) => Ok(end_of(py, outcome)),
+            Err(_) => Err(self.give_up(py, now_mono, now_utc)),
+        }
     }
 
     fn must_be_sound(&self, py: Python<'_>) -> PyResult<()> {
@@ -412,6 +499,8 @@ pub(crate) fn options_of(given: &HashMap<String, i64>) -> PyResult<GateOptions> 
             "duplicate_count" => options.duplicate_count = narrow(name, value)?,
             "ramp_ns" => options.ramp_ns = value,
             "market_slippage_ticks" => options.market_slippage_ticks = narrow(name, value)?,
+            "hold_timeout_ns" => options.hold_timeout_ns = value,
+            "hold_second_notional" => options.hold_second_notional = value,
             "hold_controls" => options.hold_controls = narrow(name, value)?,
             "is_flat_at_start" => options.is_flat_at_start = value != 0,
             "live_orders" => options.live_orders = narrow(name, value)?,

@@ -163,6 +163,11 @@ class GateConfig:
     duplicate_window_ms: int = 50
     duplicate_count: int = 5
     open_orders_max: int = 1_000
+    hold_controls: list[int] | None = None
+    """Controls whose breach waits for a reviewer instead of rejecting: of 12 to 15, 17 and 26."""
+    hold_timeout_s: int = 60
+    hold_second_notional: int | None = None
+    """Above this value, in money as ``max_order_notional``, a release takes two persons; absent: one always suffices."""
     order_error_model: str | None = None
     """Folder of the order-error model (control 34), ``starter`` for the packaged one; absent leaves the control off."""
 

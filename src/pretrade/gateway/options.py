@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Final
 
 from pretrade.domain.config import Config
+from pretrade.domain.errors import GateError
 
 STARTER: Final = "starter"
 """Name of the packaged order-error model, trained on a made-up desk."""
+_CONTROLS: Final = 63
+_UNLIMITED: Final = 2**63 - 1
 _MS: Final = 1_000_000
 _S: Final = 1_000_000_000
 
@@ -26,6 +29,9 @@ def options(config: Config) -> dict[str, int]:
         "duplicate_window_ns": gate.duplicate_window_ms * _MS,
         "duplicate_count": gate.duplicate_count,
         "ramp_ns": max(1, round(config.hysteresis.ramp_s * _S)),
+        "hold_controls": _bits(gate.hold_controls or []),
+        "hold_timeout_ns": gate.hold_timeout_s * _S,
+        "hold_second_notional": _UNLIMITED if gate.hold_second_notional is None else gate.hold_second_notional,
     }
 
 
@@ -33,3 +39,11 @@ def order_error_folder(config: Config) -> Path | None:
     """Folder of the configured order-error model, ``None`` where control 34 is off."""
     name = config.gate.order_error_model
     return Path(__file__).parents[1] / "models" / STARTER if name == STARTER else Path(name) if name else None
+
+
+def _bits(controls: list[int]) -> int:
+    """Control numbers as the bits the gate knows; the gate itself refuses those that may not hold."""
+    for control in controls:
+        if not isinstance(control, int) or isinstance(control, bool) or not 0 < control < _CONTROLS:
+            raise GateError(f"hold_controls holds {control!r}; controls are numbered from 1 to {_CONTROLS - 1}")
+    return sum({1 << control for control in controls})

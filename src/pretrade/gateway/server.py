@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import selectors
 import sys
 import time
@@ -16,6 +17,7 @@ from pretrade.bus.tcp import RecordListener, RecordSocket
 from pretrade.domain import DECISION_DTYPE, EVENT_DTYPE, ORDER_DTYPE, EventKind, Verdict
 from pretrade.domain.clock import Clock, RecordClock
 from pretrade.domain.errors import GateError, JournalError
+from pretrade.gateway.holds import HoldDesk, Resolved
 
 LOOK_NS: Final = 100_000_000
 """Longest time between two looks of the gate at its tables."""
@@ -53,6 +55,8 @@ class GatewayServer:
         Wall clock, or a :class:`RecordClock`, in which case each order is decided at its own ``ts_event``.
     venue
         Connection to the venue's order port; ``None`` keeps accepted orders here (shadow, replay).
+    holds
+        Brings what reviewers decide; ``None`` lets held orders wait for their time-out alone.
 
     Notes
     -----
@@ -60,8 +64,10 @@ class GatewayServer:
     answer. With a :class:`RecordClock` time stands still between orders, so there is nothing to look at.
     """
 
-    def __init__(self, gate: DecidingGate, clock: Clock, venue: RecordSocket | None = None) -> None:
+    def __init__(self, gate: DecidingGate, clock: Clock, venue: RecordSocket | None = None, holds: HoldDesk | None = None) -> None:
         self._gate = gate
+        self._holds = holds
+        self._senders: dict[tuple[int, int], RecordSocket] = {}
         self._clock = clock
         self._venue = venue
         self._listener = RecordListener(ORDER_DTYPE)
@@ -103,6 +109,27 @@ class GatewayServer:
         self._looked = time.monotonic_ns()
         if not isinstance(self._clock, RecordClock):
             self._guard(lambda: self._gate.poll(self._clock.mono(), self._clock.utc()))
+            self._guard(self._end_waits)
+
+    def _end_waits(self) -> None:
+        """What waits and is over goes to its sender, and on to the venue where it was accepted."""
+        if self._holds is not None:
+            for ended in self._holds.look(self._clock.mono(), self._clock.utc()):
+                self._deliver(ended)
+
+    def _deliver(self, ended: Resolved) -> None:
+        if ended.order is not None and self._venue is not None:
+            self._venue.send(ended.order)
+        client = next((c for (number, _), c in self._senders.items() if number == int(ended.decision["client_order_id"][0])), None)
+        if client is not None and not client.is_closed:
+            client.send(ended.decision)
+
+    def _forget(self, client: RecordSocket) -> None:
+        """What a client left waiting is refused: it could not hear the answer (control 38)."""
+        for key in [key for key, sender in self._senders.items() if sender is client]:
+            del self._senders[key]
+            if self._holds is not None:
+                self._guard(functools.partial(self._holds.leave, *key, self._clock.mono(), self._clock.utc()))
 
     def _guard(self, act: Callable[[], object]) -> None:
         """A gate that poisoned itself is still served: it passes cancels."""
@@ -128,13 +155,17 @@ class GatewayServer:
             orders = client.receive()
             if len(orders):
                 self._hear_venue()
-                client.send(self.decide(orders))
+                decisions = self.decide(orders)
+                held = orders[decisions["verdict"] == Verdict.HOLD]
+                self._senders |= dict.fromkeys(zip(held["client_order_id"].tolist(), held["session_id"].tolist(), strict=True), client)
+                client.send(decisions)
         except JournalError:
             client.is_closed = True
         if client.is_closed:
             self._selector.unregister(client)
             client.close()
             self._clients.remove(client)
+            self._forget(client)
 
     def decide(self, orders: NDArray[np.void]) -> NDArray[np.void]:
         """Decide orders in arrival order and pass on what was accepted.

@@ -303,6 +303,30 @@ class Controls:
             self._append({"action": "set_shares", "id": gateway_id, "shares": named, "second_by": second_by}, person)
             self._publish()
 
+    def decide_hold(
+        self, gateway_id: int, session_id: int, client_order_id: int, by: str, reason: str, *, quantity: int | None, second_by: str | None = None
+    ) -> int:
+        """Say what becomes of an order that waits at a gateway: durable first, then read by that gateway.
+
+        Parameters
+        ----------
+        gateway_id, session_id, client_order_id
+            The order, as ``holds list`` shows it.
+        by, reason, second_by
+            Who decides and why; the gateway asks for the second person where the order is large.
+        quantity
+            What is released, at most what waits; 0 rejects the order; ``None`` releases it whole.
+
+        Returns
+        -------
+        int
+            Number of the entry in the control journal, which the gateway names when it has acted.
+        """
+        person = Person(by, reason) if second_by is None else self._two_persons(by, second_by, reason, "release of a large order")
+        fields: dict[str, Any] = {"action": "decide_hold", "gateway": gateway_id, "session": session_id, "order": client_order_id}
+        with self._lock(f"decide_hold by {by}"):
+            return self._append({**fields, "quantity": quantity, "second_by": second_by}, person).seq
+
     # -- the order of apply and record -----------------------------------------------------------------------------
 
     def _lock(self, purpose: str) -> Any:  # noqa: ANN401 - a context manager

@@ -85,6 +85,10 @@ class RunDirectory:
         """The ``quotes`` table."""
         return self.path / "quotes.tbl"
 
+    def holds(self, gateway_id: int) -> Path:
+        """What waits at a gateway, as it last said; alive or dead."""
+        return self.path / f"gate-{gateway_id}-holds.json"
+
     @property
     def controls(self) -> Path:
         """The ``controls`` table."""

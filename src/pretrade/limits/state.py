@@ -197,6 +197,9 @@ class State:
         row = self._target(seq, fields)
         row.resumed[fields["source"]] = max(row.resumed[fields["source"]], int(fields["trip_id"]))
 
+    def _on_decide_hold(self, seq: int, fields: Mapping[str, Any]) -> None:
+        """Moves no row: the gateway it names reads it and acts."""
+
     def _on_reduce_only(self, seq: int, fields: Mapping[str, Any]) -> None:
         self._target(seq, fields).is_reduce_only = bool(fields["is_on"])
 

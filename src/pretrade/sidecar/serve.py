@@ -197,7 +197,8 @@ def serve_gateway(
     if venue_path is not None:
         venue = RecordSocket.connect(int(await_file(venue_path, is_stopped)["order_port"]), EVENT_DTYPE)
     announce(run_path / "gateway-ready.json")
-    server = GatewayServer(gate, RecordClock() if clock == "records" else await_clock(clock_file, offset_ns, is_stopped), venue)
+    ticking = RecordClock() if clock == "records" else await_clock(clock_file, offset_ns, is_stopped)
+    server = GatewayServer(gate, ticking, venue, gateway.HoldDesk(gate, RunDirectory(run_path), gateway_id))
     announce(run_path / "gateway.json", port=server.port)
     server.run(is_stopped)
     gate.close()
