@@ -47,6 +47,17 @@ impl Simulator {
         PyBytes::new(py, bytemuck::cast_slice(&events))
     }
 
+    /// Goes on under other numbers, whole as JSON, from the present.
+    fn change(&mut self, parameters: &str) -> PyResult<()> {
+        let p: Parameters = serde_json::from_str(parameters).map_err(|e| PyValueError::new_err(format!("market parameters: {e}")))?;
+        self.market.change(p).map_err(|name| PyValueError::new_err(format!("{name} cannot change while the market runs")))
+    }
+
+    /// News: the fundamental value jumps by so many ticks.
+    fn shift_value(&mut self, ticks: f64) {
+        self.market.shift_value(ticks);
+    }
+
     /// Enters outside orders of an owner now; returns what the owner has not been told yet, as 64-byte records.
     #[pyo3(signature = (orders, owner = 0))]
     fn submit<'py>(&mut self, py: Python<'py>, orders: &[u8], owner: u32) -> PyResult<Bound<'py, PyBytes>> {

@@ -296,6 +296,19 @@ impl Market {
         self.recorder.now = ts;
     }
 
+    /// Goes on under other numbers from the present.
+    ///
+    /// # Errors
+    /// The name of a number that cannot change while the market runs.
+    pub fn change(&mut self, next: Parameters) -> Result<(), &'static str> {
+        self.p.change_to(next)
+    }
+
+    /// News: the fundamental value jumps by so many ticks.
+    pub fn shift_value(&mut self, ticks: f64) {
+        self.value += ticks;
+    }
+
     /// Enters an order from outside at the present; returns what was filled at once, by price, and the resting handle.
     pub fn enter(&mut self, side: Side, tick: i32, quantity: i64, rests: bool) -> (Vec<(i32, i64)>, Option<Handle>) {
         let (_, handle) = self.engine.limit(OUTSIDE, side, tick, quantity, rests, &mut self.recorder);
@@ -433,7 +446,7 @@ impl Market {
     fn timer(&mut self) {
         let dt = TIMER_NS as f64 / 1e9;
         let vol = self.regimes[0].factor * self.p.value_volatility;
-        self.value += vol * libm::sqrt(dt) * self.value_draws.normal();
+        self.value += self.p.value_drift * dt + vol * libm::sqrt(dt) * self.value_draws.normal();
         for r in &mut self.regimes {
             r.step(&mut self.regime_draws);
         }

@@ -19,6 +19,10 @@ pub struct Parameters {
 
     /// Standard deviation of the fundamental value, ticks per square-root second.
     pub value_volatility: f64,
+    /// Drift of the fundamental value, ticks a second.
+    pub value_drift: f64,
+    /// Factor on what small traders and makers rest near the touch.
+    pub depth_scale: f64,
     /// Background limit orders a side and second.
     pub add_rate: f64,
     /// Hazard of cancellation of one background order.
@@ -85,7 +89,6 @@ pub struct Parameters {
     pub bargain_size: (f64, f64),
     /// Time constant of the price they look at, s.
     pub bargain_delay_s: f64,
-
     /// Fundamental traders, each with one bid and one ask.
     pub fundamentals: u32,
     /// Distance from the private value, fraction of price.
@@ -138,6 +141,8 @@ pub struct Parameters {
     pub seller_share: f64,
     /// Most clips a second.
     pub seller_max_rate: f64,
+    /// How long the programme runs, s.
+    pub seller_ends_s: f64,
 }
 
 impl Default for Parameters {
@@ -149,6 +154,8 @@ impl Default for Parameters {
             ladder_ticks: 4_096,
             feed_latency_ns: 50_000,
             value_volatility: 0.3,
+            value_drift: 0.0,
+            depth_scale: 1.0,
             add_rate: 14.0,
             cancel_hazard: 0.25,
             add_size: 2.2,
@@ -205,6 +212,23 @@ impl Default for Parameters {
             seller_clip: 100,
             seller_share: 0.35,
             seller_max_rate: 12.0,
+            seller_ends_s: 1e9,
         }
+    }
+}
+
+impl Parameters {
+    /// Takes over what may change while the market runs: everything but what its participants were made of.
+    ///
+    /// # Errors
+    /// The name of the first number that may not change.
+    pub fn change_to(&mut self, next: Parameters) -> Result<(), &'static str> {
+        macro_rules! must_stay {
+            ($($name:ident),*) => { $(if self.$name != next.$name { return Err(stringify!($name)); })* };
+        }
+        must_stay!(instrument_id, tick_size, open_tick, ladder_ticks, makers, maker_cap, maker_cap_scale, maker_quote, maker_wake_rate);
+        must_stay!(maker_threshold, fundamentals, stops, stop_distance, stop_size, momentum, regime_sd, flow_sd, seller_start);
+        *self = next;
+        Ok(())
     }
 }

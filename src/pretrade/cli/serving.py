@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pretrade.cli import scenarios
 from pretrade.cli.options import ConfigFile, Instruments, Run, StaticLimit, load_config
 
 Offset = Annotated[int, typer.Option("--utc-offset-ns", help="Added to wall UTC, for a paced simulation.")]
@@ -102,4 +103,5 @@ def register(app: typer.Typer) -> None:
     simulate = typer.Typer(help="The simulated exchange.", no_args_is_help=True)
     simulate.callback()(lambda: None)
     simulate.command("serve")(simulate_serve)
+    scenarios.register(simulate)
     app.add_typer(simulate, name="simulate")

@@ -4,17 +4,9 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
-import multiprocessing
-import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +15,7 @@ import numpy as np
 from pretrade import calibration, features, models
 from pretrade.domain import Config, Tier
 from pretrade.domain.errors import SimulationError
-from pretrade.simulation import story
+from pretrade.simulation import runs, story
 from pretrade.simulation.demo import StoryOptions
 from pretrade.simulation.market import FEED_LATENCY_NS, SELLER_START_NS, WARM_UP_S, Simulator, crash_market
 from pretrade.simulation.training import CHAMPION, calm_models, model_folders
@@ -31,9 +23,8 @@ from pretrade.simulation.training import CHAMPION, calm_models, model_folders
 CONTENDERS: Final = ("pca", "vae", "rv_10s", "depth", "min")
 _STORY_S: Final = 62
 _SECOND: Final = 1_000_000_000
-_JUDGED_BY: Final = ("domain", "features", "models", "calibration", "simulation")
 
-Row = dict[str, Any]
+Row = runs.Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +82,16 @@ def run(request: BatchRequest, out: Path, *, say: Callable[[str], None] = lambda
         raise SimulationError(f"{request.workers} workers were asked for; it must be at least 1")
     fitted = calm_models(request.config, request.run_path, request.kinds, workers=request.workers, say=say)
     batch = fingerprint(request, fitted)
-    done = {row["seed"]: row for row in _rows_of(out, batch, request.seeds, say)}
+    done = {row["seed"]: row for row in runs.rows_of(out, batch, request.seeds, say)}
     left = [seed for seed in request.seeds if seed not in done]
     begun = time.perf_counter()
     result = _result(batch, done, request.kinds)
     for n, row in enumerate(_rows(request, left, fitted), 1):
         done[row["seed"]] = row
         result = _result(batch, done, request.kinds)
-        _write(result, out)
+        runs.write(result, out)
         each = (time.perf_counter() - begun) / n
-        say(f"{_told(row)} | {len(done)} of {len(request.seeds)} seeds, {each:.1f} s a seed, {_clock(each * (len(left) - n))} left")
+        say(f"{_told(row)} | {len(done)} of {len(request.seeds)} seeds, {each:.1f} s a seed, {runs.clock(each * (len(left) - n))} left")
     return result
 
 
@@ -110,39 +101,8 @@ def fingerprint(request: BatchRequest, fitted: Mapping[str, models.AnomalyModel]
         "options": {k: v for k, v in dataclasses.asdict(request.options).items() if k != "static_limit"},
         "models": {kind: model.id for kind, model in fitted.items()},
         "config_hash": request.config.hash,
-        "code": _code(),
+        "code": runs.code_hash(),
     }
-
-
-def _code() -> str:
-    """Hash over the sources of the rooms that judge and over the compiled module."""
-    package = Path(__file__).parent.parent
-    digest = hashlib.sha256()
-    for path in (*(p for room in _JUDGED_BY for p in sorted((package / room).glob("*.py"))), _compiled(package)):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def _compiled(package: Path) -> Path:
-    found = sorted(package.glob("_native*.so")) + sorted(package.glob("_native*.pyd"))
-    if not found:
-        raise SimulationError(f"no compiled module lies in {package}")
-    return found[0]
-
-
-def _rows_of(out: Path, batch: Mapping[str, Any], seeds: range, say: Callable[[str], None]) -> list[Row]:
-    """Rows that an earlier, stopped run of the same batch left."""
-    try:
-        found = json.loads(out.read_text())
-        same = found["batch"] == batch
-        rows = [row for row in found["rows"] if row["seed"] in seeds] if same else []
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-    if rows:
-        say(f"{len(rows)} of {len(seeds)} seeds are in {out} already")
-    elif not same:
-        say(f"{out} holds another batch (options, models or code differ): beginning anew")
-    return rows
 
 
 def _rows(request: BatchRequest, seeds: Sequence[int], fitted: Mapping[str, models.AnomalyModel]) -> Iterator[Row]:
@@ -151,34 +111,16 @@ def _rows(request: BatchRequest, seeds: Sequence[int], fitted: Mapping[str, mode
             yield contend(seed, request.options, request.config, fitted)
         return
     folders = model_folders(request.config, request.run_path, request.kinds)
-    pool = ProcessPoolExecutor(
-        min(request.workers, len(seeds)),
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_begin_work,
-        initargs=(request.options, request.config, folders),
-    )
-    try:
-        yield from (future.result() for future in as_completed([pool.submit(_work, seed) for seed in seeds]))
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    yield from runs.spread(_work, _begin_work, (request.options, request.config, folders), seeds, request.workers)
 
 
 _worker: list[Callable[[int], Row]] = []
 
 
 def _begin_work(options: StoryOptions, config: Config, folders: Mapping[str, Path]) -> None:
-    """Load the models once a process; a worker ends with its parent, and an interrupt is the parent's to answer."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    """Load the models once a process."""
     fitted = {kind: models.load(folder, config) for kind, folder in folders.items()}
     _worker[:] = [lambda seed: contend(seed, options, config, fitted)]
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
 
 
 def _work(seed: int) -> Row:
@@ -300,12 +242,6 @@ def _result(batch: Mapping[str, Any], done: Mapping[int, Row], kinds: tuple[str,
     return {"batch": dict(batch), "rows": rows, "summary": summary(rows, kinds) if rows else None}
 
 
-def _write(result: Mapping[str, Any], out: Path) -> None:
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.new")
-    temporary.write_text(json.dumps(result, indent=1, sort_keys=True) + "\n")
-    temporary.replace(out)
-
-
 def _told(row: Row) -> str:
     seen = row["detectors"].get(CHAMPION) or next(iter(row["detectors"].values()))
     lead = "" if seen["lead_s"] is None else f", {seen['lead_s']:.1f} s before -1 %"
@@ -314,8 +250,3 @@ def _told(row: Row) -> str:
 
 def _short(seconds: float | None) -> str:
     return "never" if seconds is None else f"{seconds:.1f} s"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -105,6 +105,23 @@ class Simulator:
             raise SimulationError(f"seed is {seed}; it must not be negative")
         self._native = _native.Simulator(market.as_json(), seed, ts_start)
 
+    def change(self, market: MarketParameters) -> None:
+        """Go on under other numbers from the present.
+
+        Raises
+        ------
+        SimulationError
+            If one of them cannot change while the market runs: what its participants were made of, and the seller's start.
+        """
+        try:
+            self._native.change(market.as_json())
+        except ValueError as e:
+            raise SimulationError(str(e)) from e
+
+    def shift_value(self, ticks: float) -> None:
+        """News: the fundamental value jumps by so many ticks; the price follows as traders act on it."""
+        self._native.shift_value(ticks)
+
     def run_until(self, ts: int) -> NDArray[Any]:
         """Events published up to ``ts``, EVENT_DTYPE."""
         return np.frombuffer(self._native.run_until(ts), EVENT_DTYPE)

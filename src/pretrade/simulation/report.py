@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pretrade.simulation.chart import LEFT, RIGHT, TIERS, WIDTH, Series, draw
 
-_STYLE: Final = """
+STYLE: Final = """
 :root{color-scheme:light dark;--ink:#16202c;--soft:#5b6776;--line:#e1e6ec;--paper:#f6f8fa;--card:#fff;--bid:#0b7285;--ask:#9c36b5;--price:#1c4f9c;
 --limit:#b4510a;--good:#1f7a35;--bad:#c0272d;--normal:#cfe6d6;--elevated:#f3d25b;--high:#f08c4a;--critical:#d9363e;
 --elevated-line:#a17800;--high-line:#c2570c;--critical-line:#c0272d;--on-tier:#16202c}
@@ -79,7 +79,7 @@ def render(demo: Mapping[str, Any], series: Series) -> str:
     seed, static_limit = demo["seed"], demo["static_limit"]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>pretrade: the 14:30 flash crash, seed {seed}</title><style>{_STYLE}</style></head><body><main>"
+        f"<title>pretrade: the 14:30 flash crash, seed {seed}</title><style>{STYLE}</style></head><body><main>"
         "<h1>The 14:30 flash crash</h1><p>A large seller meets makers with finite inventory. Depth goes first, while the price is still flat; the "
         f"tier rises on it, and the limit falls before the price does. Seed {seed}, static limit {static_limit} lots. Nothing resumes by itself.</p>"
         f'{_cards(demo)}<figure>{draw(demo, series)}<figcaption id="reading" aria-live="off">Dots: 200-lot orders put to the dynamic gate, '

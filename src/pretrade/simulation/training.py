@@ -98,7 +98,7 @@ def calm_models(
     hours: float = CALM_HOURS,
     workers: int = _PARTS,
     say: Callable[[str], None] = lambda _: None,
-) -> dict[str, models.AnomalyModel]:
+) -> dict[str, models.Anomaly]:
     """Load the cached models, or simulate calm hours once and fit those that are missing.
 
     Parameters

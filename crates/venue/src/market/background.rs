@@ -30,7 +30,7 @@ impl Market {
         if let Some(h) = self.engine.post(BACKGROUND, side_of(side), tick, size, &mut self.recorder) {
             self.background.push(h);
         }
-        let wait = self.background_draws.wait_ns(self.p.add_rate * self.activity());
+        let wait = self.background_draws.wait_ns(self.p.add_rate * self.activity() * self.p.depth_scale);
         self.push(self.now + wait, Wake::Add(side));
     }
 

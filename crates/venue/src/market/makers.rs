@@ -23,7 +23,7 @@ impl Market {
         if room <= 0.05 || (maker.away_until > self.now && !reduces(maker, side)) {
             return;
         }
-        let size = ((maker.quote * room * self.regimes[2].factor) as i64).max(1);
+        let size = ((maker.quote * room * self.regimes[2].factor * self.p.depth_scale) as i64).max(1);
         let inside = ((f64::from(ask - bid) * self.p.undercut) as i32).max(1);
         let tick = if side == 0 { bid + inside } else { ask - inside };
         if let Some(h) = self.engine.post(FIRST_MAKER + i as u32, side_of(side), tick, size, &mut self.recorder) {
@@ -79,7 +79,7 @@ impl Market {
         let touch = self.touch(side);
         let step = if side == 0 { -1 } else { 1 };
         let room = room(&self.makers[i as usize], side);
-        let wanted = (self.makers[i as usize].quote * room * self.regimes[2].factor) as i64;
+        let wanted = (self.makers[i as usize].quote * room * self.regimes[2].factor * self.p.depth_scale) as i64;
         let mut kept = Vec::with_capacity(self.p.maker_quotes as usize + 1);
         for h in std::mem::take(&mut self.makers[i as usize].quotes[side as usize]) {
             let size = self.engine.resting(h);

@@ -36,6 +36,9 @@ impl Market {
     /// This is the one place of the simulator that knows how long ago the seller started.
     pub(super) fn sell(&mut self) {
         let t = (self.now - self.p.seller_start) as f64 / 1e9;
+        if t > self.p.seller_ends_s {
+            return;
+        }
         self.market_order(Side::Ask, self.p.seller_clip, PROTECTION);
         let volume: i64 = self.recent_volume.iter().map(|(_, s)| s).sum();
         let follow = self.p.seller_share * volume as f64 / (2.0 * self.p.seller_clip as f64);

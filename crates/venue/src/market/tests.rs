@@ -126,3 +126,31 @@ fn the_seller_breaks_the_market_and_larger_caps_or_half_the_rate_hold_it() {
     let (half, off) = (median(with(1.0, 0.5)), median(with(1.0, 0.0)));
     assert!(half < 0.9 * full && off < 0.2, "{full} {half} {off}");
 }
+
+#[test]
+fn numbers_change_while_the_market_runs_and_what_agents_were_made_of_does_not() {
+    let mut m = run(5, Parameters::default(), 30);
+    let near = |m: &Market| m.engine.depth(Side::Bid, 10);
+    let before = near(&m);
+    m.change(Parameters { depth_scale: 0.05, ..Parameters::default() }).unwrap();
+    m.run_until(60 * SECOND);
+    let thin = near(&m);
+    assert!(4 * thin < before, "{before} lots on ten levels became {thin}");
+    m.change(Parameters::default()).unwrap();
+    m.run_until(120 * SECOND);
+    assert!(2 * near(&m) > before, "{before} lots came back as {}", near(&m));
+    assert_eq!(m.change(Parameters { makers: 3, ..Parameters::default() }), Err("makers"));
+}
+
+#[test]
+fn the_price_follows_a_jump_and_a_drift_of_the_value() {
+    let mid_after = |drift: f64, jump: f64| {
+        let mut m = run(6, Parameters { value_drift: drift, ..Parameters::default() }, 10);
+        m.shift_value(jump);
+        m.run_until(400 * SECOND);
+        m.mid
+    };
+    let still = mid_after(0.0, 0.0);
+    assert!(mid_after(0.0, -40.0) < still - 15.0 && mid_after(0.0, 40.0) > still + 15.0);
+    assert!(mid_after(-0.1, 0.0) < still - 15.0);
+}
