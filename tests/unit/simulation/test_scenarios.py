@@ -24,17 +24,7 @@ from pretrade.simulation.scenario import Change, Draws, Episode, ramp
 from pretrade.simulation.truth import COLUMNS, MarketState, Truth
 
 S = 1_000_000_000
-OWN_FAMILY = """
-from pretrade.simulation.market import SELLER_START_NS, MarketParameters
-from pretrade.simulation.scenario import Draws, Episode, Family
-
-
-def draw(draws: Draws) -> Episode:
-    return Episode(MarketParameters(SELLER_START_NS, draws.between(0.9, 1.1)), 4.0)
-
-
-FAMILY = Family(90, "own", "a user's own", "nothing", draw)
-"""
+OWN_FAMILY = (Path(__file__).parents[3] / "examples/own_family.py").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -222,7 +212,7 @@ def test_a_stopped_evaluation_goes_on_and_another_batch_begins_anew(
     both = json.loads(out.read_text())
     assert both["rows"][:4] == first
     assert {r["seed"] for r in both["rows"]} == {1, 2}
-    own.write_text(OWN_FAMILY.replace("4.0", "3.0"))
+    own.write_text(OWN_FAMILY.replace("120.0", "60.0"))
     assert any("another batch" in line for line in run(range(1, 2)))
     page = frontier.render([both])
     assert page.count("<circle") == 4
