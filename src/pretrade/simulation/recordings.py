@@ -112,7 +112,7 @@ def write(format: str, events: NDArray[Any], folder: Path, config: Config) -> tu
     symbol, venue, writer = _WRITERS[format]
     instrument = dataclasses.replace(config.instrument("ES"), symbol=symbol, venue=venue, session="continuous")
     files, column_map = writer(events, folder)
-    return Source(files, format, (symbol,), None, column_map), dataclasses.replace(config, instruments=(instrument,))
+    return Source(files, format, (symbol,), None, column_map), dataclasses.replace(config, instruments=(instrument,), groups=())
 
 
 _Written = tuple[tuple[Path, ...], Path | None]

@@ -223,7 +223,8 @@ def summary_row(seed: int, name: str, loss: float, *, blocked: int = 0, minus_1:
     lead = None if minus_1 is None or high is None else minus_1 - high
     return {
         "family": 1, "seed": seed, "arm": name, "hours": 0.5, "firm_loss": loss, "good_orders": 10, "good_orders_blocked": blocked,
-        "bad_orders": 0, "bad_orders_blocked": 0, "quantity_in_critical": 0, "low_pct": -1.0, "minus_1pct_s": minus_1, "first_high_s": high, "lead_s": lead,
+        "bad_orders": 0, "bad_orders_blocked": 0, "quantity_in_critical": 0, "low_pct": -1.0, "minus_1pct_s": minus_1,
+        "first_high_s": high, "lead_s": lead,
         "elevated_events": 1, "high_events": 1, "critical_events": 0, "critical_events_false": 0,
     }  # fmt: skip
 
