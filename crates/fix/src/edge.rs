@@ -94,7 +94,6 @@ impl Edge {
         let names = settings.store_names();
         let fail = |e: String| ServerError(e);
         Keeper::restore(&settings.run, &settings.journals, &names)?;
-        let keeper = Keeper::start(&settings.run, &settings.journals, &names)?;
         let venue_address = address(&settings.venue_address).map_err(fail)?;
         let venue = settings.venue.settings(true, settings.alert_tag).map_err(fail)?;
         let mut sessions = vec![(Session::new(venue, Store::open(&settings.run, &names[0])?), Some(venue_address))];
@@ -102,6 +101,7 @@ impl Edge {
             let of = table.session.settings(false, settings.alert_tag).map_err(fail)?;
             sessions.push((Session::new(of, Store::open(&settings.run, name)?), None));
         }
+        let keeper = Keeper::start(&settings.run, &settings.journals, &names)?;
         if settings.is_flat {
             state_flat(&mut gate, &settings, now);
         }
@@ -128,7 +128,9 @@ impl Edge {
         edge.recover(now)?;
         edge.tell_phases(now)?;
         let listen = address(&edge.settings.listen).map_err(fail)?;
+        let busy_poll_ns = i64::from(edge.settings.busy_poll_us) * 1_000;
         let mut server = Server::new(edge, sessions, stop)?;
+        server.set_busy_poll(busy_poll_ns);
         server.listen(listen)?;
         Ok(server)
     }

@@ -38,6 +38,12 @@ pub struct Text {
     length: u8,
 }
 
+impl Default for Text {
+    fn default() -> Self {
+        Text { bytes: [0; Text::MOST], length: 0 }
+    }
+}
+
 impl Text {
     /// Longest text kept; a longer ClOrdID is refused.
     pub const MOST: usize = 64;

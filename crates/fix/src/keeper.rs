@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Carries the stores of the sessions from the run directory to disk, behind the hot path.
-use crate::store::{StoreError, generations, log_path, read_words, words_path};
+//!
+//! Per session a copy of its log, for all of them one file of numbers: 64 bytes each with a checksum, written in place.
+use crate::ids::order_id;
+use crate::store::{Numbers, StoreError, generations, log_path, make_words, numbers_of, words_path};
+use pretrade_shm::Mapping;
+use pretrade_shm::crc::crc32c;
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,8 +15,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Longest time between two copies: what a power failure may cost.
+/// Longest time between two copies of what was sent: what a power failure may cost.
 pub const INTERVAL: Duration = Duration::from_millis(10);
+/// Copies of the logs to one of the numbers. What a power failure loses of them is made up for: see [`SKIPPED`].
+const COPIES_PER_NUMBERS: u32 = 50;
+/// Added to a number that comes back from disk: the counterparty sees a gap, asks for it and gets it filled, which no number
+/// below the one it expects would be.
+pub const SKIPPED: u64 = 1_000;
+const SLOT: usize = 64;
 
 /// The copying thread. Dropping it copies once more.
 #[derive(Debug)]
@@ -27,35 +38,31 @@ impl Keeper {
     /// # Errors
     /// When a copy cannot be read or written.
     pub fn restore(run: &Path, disk: &Path, names: &[String]) -> Result<(), StoreError> {
-        for name in names {
-            let (from, to) = (words_path(disk, name), words_path(run, name));
-            if to.exists() || !from.exists() {
-                continue;
-            }
-            let failed = |path: &Path, e: std::io::Error| StoreError { path: path.to_owned(), problem: e.to_string() };
-            let bytes = std::fs::read(&from).map_err(|e| failed(&from, e))?;
-            read_words(&from, &bytes)?;
+        let failed = |path: &Path, e: io::Error| StoreError { path: path.to_owned(), problem: e.to_string() };
+        let Ok(kept) = std::fs::read(numbers_path(disk)) else { return Ok(()) };
+        for name in names.iter().filter(|name| !words_path(run, name).exists()) {
+            let Some(numbers) = kept.chunks_exact(SLOT).find_map(|slot| read_slot(slot, name)) else { continue };
             for generation in generations(disk, name) {
                 let log = log_path(disk, name, generation);
                 std::fs::copy(&log, log_path(run, name, generation)).map_err(|e| failed(&log, e))?;
             }
-            std::fs::copy(&from, &to).map_err(|e| failed(&to, e))?;
+            make_words(run, name, [numbers[0], numbers[1], numbers[2] + SKIPPED])?;
         }
         Ok(())
     }
 
-    /// Starts copying the stores of `names` from `run` to `disk`.
+    /// Starts copying the stores of `names`, which must be there, from `run` to `disk`.
     ///
     /// # Errors
-    /// When the thread cannot be started.
-    pub fn start(run: &Path, disk: &Path, names: &[String]) -> std::io::Result<Self> {
+    /// When a store or the copy cannot be opened, or the thread cannot be started.
+    pub fn start(run: &Path, disk: &Path, names: &[String]) -> Result<Self, StoreError> {
         let (is_stopped, has_failed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        let mut copies: Vec<Copy> = names.iter().map(|name| Copy::new(run, disk, name)).collect();
+        let mut copies = Copies::open(run, disk, names)?;
         let (stopped, failed) = (Arc::clone(&is_stopped), Arc::clone(&has_failed));
-        let thread = std::thread::Builder::new().name("fix-keeper".to_owned()).spawn(move || {
+        let work = move || {
             loop {
                 let is_last = stopped.load(Ordering::Acquire);
-                if copies.iter_mut().any(|copy| copy.run().is_err()) {
+                if copies.run(is_last).is_err() {
                     failed.store(true, Ordering::Release);
                     return;
                 }
@@ -64,7 +71,9 @@ impl Keeper {
                 }
                 std::thread::sleep(INTERVAL);
             }
-        })?;
+        };
+        let thread = std::thread::Builder::new().name("fix-keeper".to_owned()).spawn(work);
+        let thread = thread.map_err(|e| StoreError { path: disk.to_owned(), problem: format!("start the keeper: {e}") })?;
         Ok(Keeper { is_stopped, has_failed, thread: Some(thread) })
     }
 
@@ -84,63 +93,121 @@ impl Drop for Keeper {
     }
 }
 
+fn numbers_path(disk: &Path) -> PathBuf {
+    disk.join("fix-numbers")
+}
+
+fn slot_of(name: &str, numbers: Numbers) -> [u8; SLOT] {
+    let mut slot = [0; SLOT];
+    let words = [order_id(name.as_bytes()), numbers[0], numbers[1], numbers[2]];
+    for (place, word) in slot[8..].chunks_exact_mut(8).zip(words) {
+        place.copy_from_slice(&word.to_le_bytes());
+    }
+    let crc = u64::from(crc32c(&slot[8..]));
+    slot[..8].copy_from_slice(&crc.to_le_bytes());
+    slot
+}
+
+fn read_slot(slot: &[u8], name: &str) -> Option<Numbers> {
+    let word = |at: usize| slot.get(8 * at..8 * at + 8).map(|b| u64::from_le_bytes(b.try_into().unwrap_or_default()));
+    let is_intact = word(0)? == u64::from(crc32c(&slot[8..])) && word(1)? == order_id(name.as_bytes());
+    if is_intact { Some([word(2)?, word(3)?, word(4)?]) } else { None }
+}
+
+struct Copies {
+    sessions: Vec<Copy>,
+    numbers: File,
+    written: Vec<u8>,
+    generations: Vec<u64>,
+    round: u32,
+}
+
 struct Copy {
     run: PathBuf,
     disk: PathBuf,
     name: String,
-    words: Vec<u8>,
-    log: Option<(u64, File, File, u64)>,
+    words: Mapping,
+    log: Option<Log>,
+}
+
+struct Log {
+    generation: u64,
+    from: File,
+    to: File,
+    at: u64,
+}
+
+impl Copies {
+    fn open(run: &Path, disk: &Path, names: &[String]) -> Result<Self, StoreError> {
+        let path = numbers_path(disk);
+        let numbers = open_copy(&path, false).map_err(|e| StoreError { path, problem: e.to_string() })?;
+        let open = |name: &String| {
+            let path = words_path(run, name);
+            let words = Mapping::open(&path, false).map_err(|e| StoreError { path, problem: e.to_string() })?;
+            Ok(Copy { run: run.to_owned(), disk: disk.to_owned(), name: name.clone(), words, log: None })
+        };
+        Ok(Copies {
+            sessions: names.iter().map(open).collect::<Result<_, StoreError>>()?,
+            numbers,
+            written: Vec::new(),
+            generations: Vec::new(),
+            round: 0,
+        })
+    }
+
+    /// Numbers are read first and written last: the copy of a log is never behind them. They are written now and then, at the
+    /// end, and at once where a session began anew.
+    fn run(&mut self, is_last: bool) -> io::Result<()> {
+        let mut slots = Vec::with_capacity(self.sessions.len() * SLOT);
+        let mut generations = Vec::with_capacity(self.sessions.len());
+        for session in &mut self.sessions {
+            let numbers = numbers_of(&session.words).map_err(|e| io::Error::other(e.to_string()))?;
+            session.copy_log(numbers[0])?;
+            generations.push(numbers[0]);
+            slots.extend_from_slice(&slot_of(&session.name, numbers));
+        }
+        self.round += 1;
+        let is_due = is_last || self.round.is_multiple_of(COPIES_PER_NUMBERS) || generations != self.generations;
+        if is_due && slots != self.written {
+            self.numbers.write_all_at(&slots, 0)?;
+            self.numbers.sync_data()?;
+            (self.written, self.generations) = (slots, generations);
+        }
+        Ok(())
+    }
 }
 
 impl Copy {
-    fn new(run: &Path, disk: &Path, name: &str) -> Self {
-        Copy { run: run.to_owned(), disk: disk.to_owned(), name: name.to_owned(), words: Vec::new(), log: None }
-    }
-
-    /// The words first and the log after them: the copy of the log is never behind the copy of the words.
-    fn run(&mut self) -> std::io::Result<()> {
-        let Ok(words) = std::fs::read(words_path(&self.run, &self.name)) else { return Ok(()) };
-        let words = words[..words.len().min(64)].to_vec();
-        let Ok([generation, ..]) = read_words(&self.run, &words) else { return Ok(()) };
-        self.copy_log(generation)?;
-        if words != self.words {
-            let path = words_path(&self.disk, &self.name);
-            let temporary = path.with_extension("new");
-            let mut page = words.clone();
-            page.resize(4096, 0);
-            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&temporary)?;
-            file.write_all(&page)?;
-            file.sync_data()?;
-            std::fs::rename(temporary, path)?;
-            self.words = words;
+    fn copy_log(&mut self, generation: u64) -> io::Result<()> {
+        if self.log.as_ref().is_none_or(|log| log.generation != generation) {
+            if let Some(old) = &mut self.log {
+                old.copy()?;
+            }
+            let from = File::open(log_path(&self.run, &self.name, generation))?;
+            let to = open_copy(&log_path(&self.disk, &self.name, generation), true)?;
+            self.log = Some(Log { generation, from, to, at: 0 });
         }
-        Ok(())
+        self.log.as_mut().map_or(Ok(()), Log::copy)
     }
+}
 
-    fn copy_log(&mut self, generation: u64) -> std::io::Result<()> {
-        if self.log.as_ref().is_none_or(|(of, ..)| *of != generation) {
-            let Ok(from) = File::open(log_path(&self.run, &self.name, generation)) else { return Ok(()) };
-            let to = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o640)
-                .open(log_path(&self.disk, &self.name, generation))?;
-            self.log = Some((generation, from, to, 0));
-        }
-        let Some((_, from, to, at)) = &mut self.log else { return Ok(()) };
-        let end = from.metadata()?.len();
-        if *at >= end {
+impl Log {
+    fn copy(&mut self) -> io::Result<()> {
+        let end = self.from.metadata()?.len();
+        if self.at >= end {
             return Ok(());
         }
-        let mut bytes = vec![0; (end - *at) as usize];
-        from.read_exact_at(&mut bytes, *at)?;
-        to.write_all_at(&bytes, *at)?;
-        to.sync_data()?;
-        *at = end;
+        let mut bytes = vec![0; (end - self.at) as usize];
+        self.from.read_exact_at(&mut bytes, self.at)?;
+        self.to.write_all_at(&bytes, self.at)?;
+        self.to.sync_data()?;
+        self.at = end;
         Ok(())
     }
+}
+
+fn open_copy(path: &Path, is_new: bool) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(is_new).mode(0o640).open(path)
 }
 
 #[cfg(test)]
@@ -155,22 +222,33 @@ mod tests {
         let (run, disk) = (root.join("run"), root.join("disk"));
         std::fs::create_dir_all(&run).unwrap();
         std::fs::create_dir_all(&disk).unwrap();
-        let names = ["EMS".to_owned()];
-        let keeper = Keeper::start(&run, &disk, &names).unwrap();
+        let names = ["EMS".to_owned(), "VENUE".to_owned()];
         let mut store = Store::open(&run, "EMS").unwrap();
+        let other = Store::open(&run, "VENUE").unwrap();
+        let keeper = Keeper::start(&run, &disk, &names).unwrap();
         store.reset().unwrap();
         let seq = store.take_number();
         store.keep(seq, b"kept");
         store.set_next_in(5);
         store.commit().unwrap();
         drop(keeper);
-        drop(store);
+        drop((store, other));
         std::fs::remove_dir_all(&run).unwrap();
         std::fs::create_dir_all(&run).unwrap();
         Keeper::restore(&run, &disk, &names).unwrap();
         let store = Store::open(&run, "EMS").unwrap();
-        assert_eq!((store.next_in(), store.next_out()), (5, 2));
+        assert_eq!((store.next_in(), store.next_out()), (5, 2 + SKIPPED));
         assert_eq!(store.sent(1).unwrap().unwrap(), b"kept");
+        assert_eq!(Store::open(&run, "VENUE").unwrap().next_out(), 1 + SKIPPED);
         std::fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn numbers_half_written_are_not_believed() {
+        let mut slot = slot_of("EMS", [1, 2, 3]);
+        assert_eq!(read_slot(&slot, "EMS"), Some([1, 2, 3]));
+        assert_eq!(read_slot(&slot, "OTHER"), None);
+        slot[40] ^= 1;
+        assert_eq!(read_slot(&slot, "EMS"), None);
     }
 }

@@ -102,6 +102,7 @@ pub struct Server<A> {
     listener: Option<TcpListener>,
     epoll: OwnedFd,
     stop: Option<OwnedFd>,
+    busy_poll_ns: i64,
 }
 
 impl<A: Application> Server<A> {
@@ -127,6 +128,7 @@ impl<A: Application> Server<A> {
             listener: None,
             epoll,
             stop,
+            busy_poll_ns: 0,
         })
     }
 
@@ -143,6 +145,11 @@ impl<A: Application> Server<A> {
         Ok(bound)
     }
 
+    /// For so long after bytes came the loop asks again without sleeping: a core for the time it takes to be woken.
+    pub fn set_busy_poll(&mut self, ns: i64) {
+        self.busy_poll_ns = ns;
+    }
+
     /// Address it listens on.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
@@ -154,17 +161,27 @@ impl<A: Application> Server<A> {
     /// # Errors
     /// When a store cannot be written, or the application says that going on would be unsafe.
     pub fn run(&mut self) -> Result<(), ServerError> {
-        let mut looked = 0;
+        let (mut looked, mut heard) = (0, 0);
+        let mut mono = clock_mono();
         let mut stopping = None;
         let mut events = Vec::with_capacity(64);
         loop {
             events.clear();
-            let wait = Timespec { tv_sec: 0, tv_nsec: LOOK_NS };
+            let is_awake = mono - heard < self.busy_poll_ns;
+            let wait = Timespec { tv_sec: 0, tv_nsec: if is_awake { 0 } else { LOOK_NS } };
             match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), Some(&wait)) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(e) => return Err(e.into()),
             }
-            let now = Now { mono: clock_mono(), utc: clock_utc() };
+            mono = clock_mono();
+            if events.is_empty() && is_awake && mono - looked < LOOK_NS {
+                std::hint::spin_loop();
+                continue;
+            }
+            let now = Now { mono, utc: clock_utc() };
+            if !events.is_empty() {
+                heard = mono;
+            }
             for event in &events {
                 match event.data.u64() {
                     LISTENER => self.welcome()?,

@@ -33,6 +33,8 @@ pub struct EdgeSettings {
     pub is_standalone: bool,
     /// Every position is zero, stated by whoever configured it; for the first life only.
     pub is_flat: bool,
+    /// For so long after bytes came the loop does not sleep, microseconds.
+    pub busy_poll_us: u32,
 }
 
 /// One session in words.

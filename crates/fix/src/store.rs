@@ -82,16 +82,38 @@ pub fn log_path(directory: &Path, name: &str, generation: u64) -> PathBuf {
     directory.join(format!("fix-{name}.{generation}.log"))
 }
 
-/// Generation, next inbound and next outbound number in the bytes of a words file.
+/// Generation, next inbound and next outbound number of a session.
+pub type Numbers = [u64; 3];
+
+/// Makes the words file of session `name`.
 ///
 /// # Errors
-/// When the bytes are of no such file.
-pub fn read_words(path: &Path, bytes: &[u8]) -> Result<[u64; 3], StoreError> {
-    let word = |at: usize| bytes.get(8 * at..8 * at + 8).map_or(0, |b| u64::from_le_bytes(b.try_into().unwrap_or_default()));
+/// When there is no room for it.
+pub fn make_words(directory: &Path, name: &str, numbers: Numbers) -> Result<Mapping, StoreError> {
+    let path = words_path(directory, name);
+    let values = [MAGIC, VERSION, numbers[0], numbers[1], numbers[2]];
+    let fill = |map: &Mapping| {
+        map.words().iter().zip(values).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
+        Ok(())
+    };
+    Mapping::create(&path, 4096, fill).map_err(|e| refuse(&path, e))
+}
+
+/// Numbers in a mapped words file. The generation is read first and last: a reset in between is read again.
+///
+/// # Errors
+/// When it is no such file.
+pub fn numbers_of(words: &Mapping) -> Result<Numbers, StoreError> {
+    let word = |at: usize| words.words()[at].load(Ordering::Acquire);
     if (word(0), word(1)) != (MAGIC, VERSION) {
-        return Err(refuse(path, format!("is no store of version {VERSION}: magic {:#018x}, version {}", word(0), word(1))));
+        return Err(refuse(words.path(), format!("is no store of version {VERSION}: magic {:#018x}, version {}", word(0), word(1))));
     }
-    Ok([word(GENERATION), word(NEXT_IN), word(NEXT_OUT)])
+    loop {
+        let numbers = [word(GENERATION), word(NEXT_IN), word(NEXT_OUT)];
+        if word(GENERATION) == numbers[0] {
+            return Ok(numbers);
+        }
+    }
 }
 
 impl Store {
@@ -116,25 +138,12 @@ impl Store {
     /// When a file cannot be read or written, is no store, or another process holds it.
     pub fn open(directory: &Path, name: &str) -> Result<Self, StoreError> {
         let path = words_path(directory, name);
-        let words = if path.exists() {
-            Mapping::open(&path, true).map_err(|e| refuse(&path, e))?
-        } else {
-            let values = [MAGIC, VERSION, 1, 1, 1];
-            let fill = |map: &Mapping| {
-                map.words().iter().zip(values).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
-                Ok(())
-            };
-            Mapping::create(&path, 4096, fill).map_err(|e| refuse(&path, e))?
-        };
+        let words = if path.exists() { Mapping::open(&path, true).map_err(|e| refuse(&path, e))? } else { make_words(directory, name, [1, 1, 1])? };
         if !words.try_lock().map_err(|e| refuse(&path, e))? {
             return Err(refuse(&path, "is held by another gateway"));
         }
-        let word = |at: usize| words.words()[at].load(Ordering::Acquire);
-        if (word(0), word(1)) != (MAGIC, VERSION) {
-            return Err(refuse(&path, format!("is no store of version {VERSION}: magic {:#018x}, version {}", word(0), word(1))));
-        }
-        let (next_in, next_out) = (word(NEXT_IN), word(NEXT_OUT));
-        let log_path = log_path(directory, name, word(GENERATION));
+        let [generation, next_in, next_out] = numbers_of(&words)?;
+        let log_path = log_path(directory, name, generation);
         let log = open_log(&log_path)?;
         let files = Files { directory: directory.to_owned(), name: name.to_owned(), words, log, log_path };
         let mut store = Store { files: Some(files), ..Store::memory() };

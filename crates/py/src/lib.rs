@@ -3,6 +3,7 @@
 
 mod audit;
 mod bench;
+mod bench_fix;
 mod bus;
 mod domain;
 mod features;

@@ -1,8 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 from pathlib import Path
+from typing import Self, final
 
 import numpy as np
 from numpy.typing import NDArray
+
+@final
+class FixStreet:
+    def __new__(cls) -> Self: ...
+    @property
+    def venue_port(self) -> int: ...
+    def through(self, port: int, n: int, per_second: int, burst: int) -> dict[str, float]: ...
+    def bare(self, n: int, per_second: int, burst: int) -> dict[str, float]: ...
 
 def make_tables(directory: Path, instruments: int, strategies: int, accounts: int) -> None: ...
 def make_floor(path: Path) -> None: ...
@@ -26,6 +35,7 @@ def count_torn(directory: Path, n: int, is_unguarded: bool) -> tuple[int, int]: 
 def lightgbm_single_row(library: Path, model: Path, rows: NDArray[np.float32], width: int, slices: int, seconds: float) -> dict[str, float]: ...
 
 __all__ = [
+    "FixStreet",
     "count_torn",
     "floor_check",
     "floor_read",

@@ -34,11 +34,11 @@ def _exit_code(error: Exception) -> int | None:
 
     The error classes are imported here because ``--help`` needs neither them nor NumPy behind them.
     """
-    from pretrade.domain.errors import ConfigError, MissingExtraError, PretradeError, TableError
+    from pretrade.domain.errors import ConfigError, MissingExtraError, MissingToolError, PretradeError, TableError
 
     if isinstance(error, ConfigError):
         return EXIT_CONFIG
-    if isinstance(error, (TableError, MissingExtraError)):
+    if isinstance(error, (TableError, MissingExtraError, MissingToolError)):
         return EXIT_UNAVAILABLE
     if isinstance(error, PretradeError):
         return EXIT_FINDING

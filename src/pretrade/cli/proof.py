@@ -91,14 +91,19 @@ def _summary(told: dict[str, Any]) -> None:
 
 
 def bench(
-    suite: Annotated[str, typer.Argument(help="default, gateway, models or feeds.")] = "default",
+    suite: Annotated[str, typer.Argument(help="default, gateway, models, feeds or fix.")] = "default",
     json: AsJson = False,
     full: Annotated[bool, typer.Option("--full", help="1e9 concurrent look-ups instead of 1e8.")] = False,
 ) -> None:
     """Measure the promises of the README on this machine, floors beside them."""
-    from pretrade.cli import measures as room
+    if suite == "fix":
+        from pretrade.cli import measure_fix
 
-    result = room.run(suite, full=full, say=say)
+        result = measure_fix.run(say)
+    else:
+        from pretrade.cli import measures as room
+
+        result = room.run(suite, full=full, say=say)
     if json:
         emit(result)
         return

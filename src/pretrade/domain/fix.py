@@ -9,6 +9,7 @@ from typing import Final
 VERSIONS: Final = {"FIX.4.2": "FIX.4.2", "FIX.4.4": "FIX.4.4", "FIX.5.0SP2": "FIXT.1.1"}
 """Version as configured, and the BeginString (8) it is spoken with."""
 APPL_VER_ID_50SP2: Final = "9"
+_MOST_BUSY_US: Final = 1_000_000_000
 _USER_TAGS: Final = range(5_000, 40_000)
 
 
@@ -53,8 +54,8 @@ class FixConfig:
         ``FIX.4.2``, ``FIX.4.4`` or ``FIX.5.0SP2``, spoken on both sides: messages are passed on as they came.
     sender, target
         Our CompID, and the venue's.
-    run_directory
-        Directory of tables, rings and stores.
+    run_directory, journals_directory
+        Directory of tables, rings and stores, and of what must survive a reboot; ``run_directory / "journals"`` where the latter is empty.
     standalone
         No feed handler and no sidecar run beside it: the edge makes its own tables, loads this configuration into them and takes
         the trading phase from the calendar. Prices stay unknown until a feed handler writes them.
@@ -62,6 +63,8 @@ class FixConfig:
         ``flat`` states every position as zero in the edge's first life; ``unknown`` refuses new risk until a source states it.
     alert_tag
         Tag of the alert field on the internal side; 8011 by default, 20011 where a counterparty was given 8011.
+    busy_poll_us
+        For so long after bytes came the loop asks again instead of sleeping: a whole core for the time a wake-up takes.
     dictionaries
         Data dictionaries in QuickFIX format; for FIX.5.0SP2 the transport's first. Without one only form and order are held.
     """
@@ -72,6 +75,7 @@ class FixConfig:
     sender: str
     target: str
     run_directory: str
+    journals_directory: str = ""
     standalone: bool = False
     opening_position: str = "unknown"
     heartbeat_s: int = 30
@@ -79,6 +83,7 @@ class FixConfig:
     max_latency_s: int = 120
     alert_tag: int = 8011
     user_fields: bool = True
+    busy_poll_us: int = 0
     dictionaries: list[str] = field(default_factory=list)
     sessions: tuple[FixSession, ...] = ()
 
@@ -92,6 +97,8 @@ class FixConfig:
             return f"alert_tag is {self.alert_tag}; it must be from {_USER_TAGS.start} to {_USER_TAGS.stop - 1}"
         if self.heartbeat_s < 1 or self.max_latency_s < 1:
             return f"heartbeat_s {self.heartbeat_s} and max_latency_s {self.max_latency_s} must be above 0"
+        if not 0 <= self.busy_poll_us <= _MOST_BUSY_US:
+            return f"busy_poll_us is {self.busy_poll_us}; it must be from 0 to {_MOST_BUSY_US}"
         if not self.sessions:
             return "names no [[fix.session]]; at least one order system is needed"
         return self._problem_of_sessions(accounts)

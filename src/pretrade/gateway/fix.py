@@ -78,6 +78,7 @@ def _settings(run: RunDirectory, config: Config, fix: FixConfig, *, is_first_lif
         "journals": str(run.journals),
         "alert_tag": fix.alert_tag,
         "is_standalone": fix.standalone,
+        "busy_poll_us": fix.busy_poll_us,
         "is_flat": is_first_life and fix.opening_position == "flat",
     }
 

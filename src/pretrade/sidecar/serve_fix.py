@@ -47,7 +47,8 @@ def serve_fix(run_path: Path | None, config: Config, *, gateway_id: int = 0, quo
         raise ConfigError("the configuration has no [fix] to serve")
     config = dataclasses.replace(config, fix=_addressed(fix))
     survive_truncation()
-    run = RunDirectory(run_path or Path(fix.run_directory)).create()
+    journals = Path(fix.journals_directory) if fix.journals_directory else None
+    run = RunDirectory(run_path or Path(fix.run_directory), journals).create()
     if fix.standalone:
         prepare_standalone(run, config)
     heard, told = socket.socketpair()

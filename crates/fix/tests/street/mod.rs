@@ -126,7 +126,7 @@ impl Street {
         let json = format!(
             r#"{{"listen":"127.0.0.1:0","venue_address":"{}","venue":{},"ems":[{},{}],
             "instruments":[{{"symbol":"ES","instrument_id":1,"quantity_places":0,"phases":[]}}],"run":"{}","journals":"{}",
-            "alert_tag":8011,"is_standalone":false,"is_flat":true}}"#,
+            "alert_tag":8011,"is_standalone":false,"is_flat":true,"busy_poll_us":0}}"#,
             self.venue.local_addr().unwrap(),
             session("VENUE"),
             ems("EMS", "ACC1", 1),
