@@ -17,3 +17,6 @@ def draw(draws: Draws) -> Episode:
 
 
 FAMILY = Family(90, "own_family", "a short seller while half of the resting orders are away", "HIGH before -1 %", draw)
+
+if __name__ == "__main__":
+    print(FAMILY.name, dict(FAMILY.episode(seed=1).drawn))
