@@ -9,7 +9,10 @@ INSTALL := $(BIN)/uv pip install -q --python $(BIN)/python --reinstall-package p
 STEP = @start=$$(date +%s); echo "== $(1)"; $(2) && echo "== $(1): $$(( $$(date +%s) - start )) s"
 
 .NOTPARALLEL:
-.PHONY: demo test lint fmt bench mutants fix-acceptance setup setup-dev need-cargo clean
+# `make c PREFIX=/usr/local` installs it; without one it lands in target/c.
+PREFIX ?= $(CURDIR)/target/c
+
+.PHONY: demo test lint fmt c bench mutants fix-acceptance setup setup-dev need-cargo clean
 
 demo: setup
 	$(ENV) $(BIN)/pretrade demo
@@ -31,6 +34,13 @@ fmt: need-cargo setup-dev
 	cargo fmt
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+c: need-cargo
+	cargo build -q --release --locked -p pretrade-capi
+	install -d $(PREFIX)/lib/pkgconfig $(PREFIX)/include
+	install -m 644 target/release/libpretrade.so target/release/libpretrade.a $(PREFIX)/lib
+	install -m 644 crates/capi/include/pretrade.h schemas/pretrade_layouts.h $(PREFIX)/include
+	sed 's|@PREFIX@|$(PREFIX)|;s|@VERSION@|$(shell sed -n '/^version = /{s/[^0-9.]//gp;q}' Cargo.toml)|' crates/capi/pretrade.pc.in > $(PREFIX)/lib/pkgconfig/pretrade.pc
 
 bench: setup
 	$(ENV) $(BIN)/pretrade bench --full

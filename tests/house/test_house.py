@@ -114,6 +114,7 @@ def test_crates_use_only_what_the_plan_allows() -> None:
         "journal": {"records", "shm"},
         "gate": {"records", "score", "shm", "journal"},
         "fix": {"records", "shm", "gate"},
+        "capi": {"records", "shm", "journal", "gate"},
     }
     for package in meta["packages"]:
         crate = package["name"].removeprefix("pretrade-")

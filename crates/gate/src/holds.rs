@@ -83,6 +83,11 @@ impl Gate {
         std::mem::take(&mut self.resolved)
     }
 
+    /// As [`Gate::take_resolved`], at most `most` of them, oldest first.
+    pub fn take_some_resolved(&mut self, most: usize) -> Vec<Decision> {
+        self.resolved.drain(..most.min(self.resolved.len())).collect()
+    }
+
     /// True where the order's value needs two persons to release it.
     #[must_use]
     pub fn needs_second(&self, held: &Held, quantity: i64) -> bool {
