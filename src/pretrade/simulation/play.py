@@ -16,16 +16,17 @@ from numpy.typing import NDArray
 
 from pretrade import features
 from pretrade.bus import Journal
-from pretrade.domain import Action, Config, Tier, Verdict
+from pretrade.domain import ORDER_DTYPE, Action, Config, OrderType, Tier, TimeInForce, Verdict
 from pretrade.domain.clock import RecordClock
 from pretrade.domain.errors import SimulationError
 from pretrade.gateway import Gate
 from pretrade.limits import Controls, LimitsTable, QuotesTable, RunDirectory, clock_domain
 from pretrade.simulation import story
 from pretrade.simulation.arms import Arm, TierStep
+from pretrade.simulation.feed import FaultyFeed
 from pretrade.simulation.firm import ACCOUNT, FIRST_LOOK_S, LOOKS_EVERY_NS, OPENING_POSITION, Firm, View
-from pretrade.simulation.market import FEED_LATENCY_NS, INSTRUMENT_ID, SELLER_START_NS, WARM_UP_S, Simulator
-from pretrade.simulation.scenario import Change, Episode, changed
+from pretrade.simulation.market import FEED_LATENCY_NS, INSTRUMENT_ID, SELLER_START_NS, TICK_SIZE, WARM_UP_S, Simulator
+from pretrade.simulation.scenario import Change, Episode, Placed, changed
 from pretrade.simulation.truth import MarketState, Truth
 
 CHANNEL: Final = 0
@@ -33,6 +34,8 @@ POINT_VALUE: Final = 50.0
 """Money a point of one lot."""
 _SECOND: Final = 1_000_000_000
 _OWNER: Final = 1
+_OUTSIDER: Final = 2
+_TAKEN_AWAY: Final = 1 << 32
 _PRICE: Final = 1_000_000_000
 _SLIP_IDS: Final = 1 << 40
 
@@ -71,14 +74,14 @@ class Desk:
         self._config, self._run = config, run
         self.gate: Gate | None = None
 
-    def publish(self, records: NDArray[Any], quotes: NDArray[Any] | None, now: int) -> None:
-        """Bring limits and quotes into the tables and beat both channels."""
+    def publish(self, records: NDArray[Any], quotes: NDArray[Any] | None, now: int, heard_at: int) -> None:
+        """Bring limits and quotes into the tables and beat both channels: now, over data heard last at ``heard_at``."""
         for record in records:
             self._limits.publish(record)
         if quotes is not None and len(quotes):
             self._quotes.publish(quotes[-1:])
-        self._limits.heartbeat(CHANNEL, now, now)
-        self._quotes.heartbeat(CHANNEL, now, now)
+        self._limits.heartbeat(CHANNEL, now, heard_at)
+        self._quotes.heartbeat(CHANNEL, now, heard_at)
         self.clock.now = now
         if self.gate is None:
             self.gate = Gate(self._run.path, config=self._config, clock=self.clock, domain=self._run.clock_domain)
@@ -145,6 +148,15 @@ def play(episode: Episode, seed: int, name: str, arm: Arm, config: Config, *, ev
         return {"seed": seed, "arm": name, **stage.figures()}
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The touch as an outsider sees it."""
+
+    since_s: float
+    bid_tick: int
+    ask_tick: int
+
+
 class _Stage:
     """The closed loop of one run."""
 
@@ -159,6 +171,8 @@ class _Stage:
         self._truth = Truth(SELLER_START_NS)
         self._firm, self._count = Firm(), Count()
         self._rows: list[features.Features] = []
+        self._feed = None if episode.fault is None else FaultyFeed(episode.fault, config)
+        self._heard_at = self._first
         self._log = None if log is None else Journal(log)
         self._changes = list(episode.changes)
         self._slipped = 0
@@ -169,7 +183,7 @@ class _Stage:
         now = SELLER_START_NS + int(FIRST_LOOK_S * _SECOND)
         if self._changes and self._changes[0].at_s < FIRST_LOOK_S:
             raise SimulationError(f"a change at {self._changes[0].at_s} s lies before the firm's first look at {FIRST_LOOK_S} s")
-        if self._log is None:
+        if self._log is None and self._feed is None:
             rows = self._simulator.run_features(now, self._engine, ts_first=self._first + FEED_LATENCY_NS)
             self._take(rows, now)
         else:
@@ -196,12 +210,21 @@ class _Stage:
         events = self._simulator.run_until(now)
         if self._log is not None and len(events):
             self._log.append(events)
-        self._take(features.Features.concat([self._engine.push(events), self._engine.close(now)]), now)
+        if self._feed is None:
+            self._take(_closed(self._engine, events, now), now)
+            return
+        true = _closed(self._feed.venue, events, now)
+        arrived = self._feed.pass_on(events, now)
+        self._heard_at = now if len(arrived) else self._heard_at
+        self._take(_closed(self._engine, arrived, now), now, true)
 
-    def _take(self, rows: features.Features, now: int) -> None:
-        self._rows.append(rows)
-        self._truth.take(rows)
-        self._desk.publish(self._arm.update(rows), self._engine.quotes(), now)
+    def _take(self, rows: features.Features, now: int, true: features.Features | None = None) -> None:
+        """Take the rows of what arrived, and those of what was sent where they differ."""
+        if self._feed is None:
+            self._heard_at = now
+        self._rows.append(rows if true is None else true)
+        self._truth.take(rows if true is None else true)
+        self._desk.publish(self._arm.update(rows), self._engine.quotes(), now, self._heard_at)
 
     def _look(self, now: int) -> None:
         quotes = self._engine.quotes()
@@ -209,6 +232,7 @@ class _Stage:
         if not 0 < bid < ask:
             return
         self._hear(self._simulator.reports(_OWNER))
+        self._let_others_act(now, bid, ask)
         view = View(now, (now - SELLER_START_NS) / _SECOND, bid, ask)
         self._opening = self._opening if self._opening is not None else self._firm.value(view.mid)
         orders = self._firm.act(view)
@@ -220,6 +244,14 @@ class _Stage:
                 wrong["client_order_id"] = _SLIP_IDS + self._slipped + np.arange(len(wrong))
                 self._slipped += len(wrong)
                 self._send(wrong, view, label)
+
+    def _let_others_act(self, now: int, bid: int, ask: int) -> None:
+        """The outsider's orders; whatever it is told, nobody listens."""
+        if self._episode.outsider is None:
+            return
+        placed = self._episode.outsider(Seen((now - SELLER_START_NS) / _SECOND, bid // TICK_SIZE, ask // TICK_SIZE))
+        if placed:
+            self._simulator.submit(np.array([_outside(p, now) for p in placed], ORDER_DTYPE), _OUTSIDER)
 
     def _send(self, orders: NDArray[Any], view: View, label: str) -> None:
         if len(orders) == 0:
@@ -286,6 +318,28 @@ class _Stage:
             **{f"{tier.name.lower()}_events": len(found) for tier, found in counts.items()},
             "critical_events_false": int(np.sum(states != MarketState.CRITICAL)) if len(states) else 0,
         }
+
+
+def _closed(engine: features.FeatureEngine, events: NDArray[Any], now: int) -> features.Features:
+    return features.Features.concat([engine.push(events), engine.close(now)])
+
+
+def _outside(placed: Placed, now: int) -> tuple[Any, ...]:
+    is_new = placed.quantity > 0
+    values = {
+        "client_order_id": placed.number + 1 if is_new else _TAKEN_AWAY + placed.number,
+        "original_client_order_id": 0 if is_new else placed.number + 1,
+        "ts_event": now,
+        "price": placed.tick * TICK_SIZE,
+        "quantity": placed.quantity,
+        "instrument_id": INSTRUMENT_ID,
+        "account_id": _OUTSIDER,
+        "side": placed.side,
+        "order_type": OrderType.LIMIT,
+        "time_in_force": TimeInForce.DAY,
+        "action": Action.NEW if is_new else Action.CANCEL,
+    }
+    return tuple(values.get(name, 0) for name in ORDER_DTYPE.names or ())
 
 
 def _first(steps: list[TierStep], tier: Tier) -> int | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,66 @@ _Option = TypeVar("_Option")
 
 Slip = Callable[[NDArray[Any], float], tuple[NDArray[Any], str]]
 """Orders of one step (ORDER_DTYPE) and seconds since the onset in; the orders as they are sent, and what is wrong with them, out."""
+
+
+class Book(Protocol):
+    """What an outsider sees: seconds since the onset, and the touch in ticks."""
+
+    @property
+    def since_s(self) -> float:
+        """Seconds since the onset."""
+        ...
+
+    @property
+    def bid_tick(self) -> int:
+        """Best bid, ticks."""
+        ...
+
+    @property
+    def ask_tick(self) -> int:
+        """Best ask, ticks."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A resting order of an outsider: its own number, side (1 bid, 2 ask), tick and lots; no lots takes the order of that number away."""
+
+    number: int
+    side: int
+    tick: int
+    quantity: int
+
+
+Outsider = Callable[[Book], Sequence[Placed]]
+"""Somebody else in the market, looking twice a second; never seen by the firm or its gate except in the book."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedFault:
+    """What happens to the feed between the venue and the firm.
+
+    Parameters
+    ----------
+    kind
+        ``gap``: what was sent is lost, and the venue says the book again at the end. ``silent``: nothing arrives until the end, then all of it.
+        ``late``: everything arrives ``delay_s`` after it was sent.
+    at_s, length_s
+        When, seconds after the onset, and for how long.
+    delay_s
+        Of ``late``, above 0 and below ``length_s``.
+    """
+
+    kind: str
+    at_s: float
+    length_s: float
+    delay_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("gap", "silent", "late"):
+            raise SimulationError(f"feed fault is {self.kind!r}; known are gap, silent and late")
+        if self.at_s < 0 or self.length_s <= 0 or (self.kind == "late" and not 0 < self.delay_s < self.length_s):
+            raise SimulationError(f"feed fault {self.kind} at {self.at_s} s for {self.length_s} s, delay {self.delay_s} s, is none")
 
 
 class Draws:
@@ -64,6 +124,10 @@ class Episode:
         What happens to the market, in time order.
     slip
         What goes wrong with the firm's own orders; ``None`` where nothing does.
+    fault
+        What goes wrong with the feed; ``None`` where nothing does.
+    outsider
+        Somebody else who places and takes orders away; ``None`` where nobody does.
     drawn
         The numbers drawn, for the reader.
     """
@@ -72,6 +136,8 @@ class Episode:
     duration_s: float
     changes: tuple[Change, ...] = ()
     slip: Slip | None = None
+    fault: FeedFault | None = None
+    outsider: Outsider | None = None
     drawn: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
