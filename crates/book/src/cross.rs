@@ -191,6 +191,13 @@ impl Group {
         id == near || id == far
     }
 
+    /// Restates where a member's price stood, for `ratio` new shares per old one.
+    pub fn split(&mut self, id: u32, ratio: f64) {
+        if let Some(member) = self.spec.members.iter().position(|m| *m == id) {
+            self.members[member].logs.replace(|log| log - ratio.ln());
+        }
+    }
+
     /// Forgets where prices stood, as where a recording ends; what was learned of them stays.
     pub fn lose(&mut self) {
         self.members.iter_mut().for_each(|m| m.logs.clear());

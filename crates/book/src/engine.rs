@@ -81,6 +81,9 @@ impl FeatureEngine {
         self.now = self.now.max(event.ts_recv);
         let is_figure = event.kind == EventKind::Reference as u8 && event.aux == ReferenceKind::Index as u64 && self.hear(event);
         if let Some(place) = self.place(event.instrument_id) {
+            if event.kind == EventKind::Reference as u8 && event.aux == ReferenceKind::Split as u64 && event.price > 0 {
+                self.groups.iter_mut().for_each(|g| g.split(event.instrument_id, event.price as f64 / 1e9));
+            }
             self.instruments[place].push(event, self.now);
         } else if event.instrument_id == 0 && event.kind == EventKind::Heartbeat as u8 {
             self.instruments.iter_mut().for_each(|i| i.hear_alive(self.now));
@@ -134,6 +137,18 @@ impl FeatureEngine {
         for row in &mut self.rows[first..] {
             if let Some((group, member)) = self.homes[self.places[&row.instrument_id]] {
                 self.groups[group].values(member, ts, None, row);
+            }
+        }
+    }
+
+    /// Lays the calendar of each instrument, in their order, further out; the first of its phases begins where the last one ends.
+    pub fn lay_out(&mut self, phases: Vec<Vec<(i64, i64, u8)>>) {
+        for (instrument, more) in self.instruments.iter_mut().zip(phases) {
+            for (start, end, phase) in more {
+                match instrument.spec.phases.last_mut() {
+                    Some(last) if last.1 == start && last.2 == phase => last.1 = end,
+                    _ => instrument.spec.phases.push((start, end, phase)),
+                }
             }
         }
     }

@@ -107,7 +107,8 @@ mod tests {
             };
             let ts = S + i64::try_from(k).unwrap() * 7_000_000;
             let (price, size, side) = (price.cast_signed(), size.cast_signed(), side as u8);
-            let (kind, flags) = (kind as u8, EventFlags::LAST);
+            // Every tenth event goes on in the next one: a recap may stand between the two.
+            let (kind, flags) = (kind as u8, if k % 10 == 0 { 0 } else { EventFlags::LAST });
             out.push(Event {
                 ts_event: ts - 9,
                 ts_recv: ts,
@@ -144,7 +145,9 @@ mod tests {
             if k % 500 == 499 {
                 let recap = followed.recap().unwrap();
                 assert!(recap.iter().all(|e| e.flags & EventFlags::RECAP != 0));
+                let before = followed.state();
                 recap.iter().for_each(|e| followed.push(e));
+                assert_eq!(followed.state(), before);
                 let mut fresh = engine();
                 recap.iter().for_each(|e| fresh.push(e));
                 for id in [7, 8] {

@@ -131,6 +131,35 @@ mod tests {
     }
 
     #[test]
+    fn a_split_is_no_return_beside_the_others_of_the_group() {
+        let spec = |instrument_id| InstrumentSpec { instrument_id, tick_size: 10_000_000, adv: 0, phases: vec![(0, i64::MAX, 3)] };
+        let snapshot = SnapshotSpec { interval_ns: S / 10, depth_levels: 10, stale_after_ns: 5 * S, depth_window_ticks: 10 };
+        let group = crate::cross::GroupSpec { members: vec![7, 8], factor: Some(8), leader: None, volatility: None };
+        let mut engine = crate::FeatureEngine::new(vec![spec(7), spec(8)], snapshot, false).with_groups(vec![group]);
+        let mut rows = Vec::new();
+        for n in 1..=2_000i64 {
+            let ts = n * S / 10;
+            if n == 1_001 {
+                engine.push(&split(ts - 9, 7 * S));
+            }
+            let cents = if n <= 1_000 { 70_000 } else { 10_000 };
+            for (id, cents) in [(7, cents), (8, 50_000 + 10 * (n / 10 % 2))] {
+                for (side, price) in [(Side::Bid, cents - 1), (Side::Ask, cents + 1)] {
+                    engine.push(&Event { instrument_id: id, kind: EventKind::Clear as u8, side: side as u8, ..level(ts - 5, side, 0, 0) });
+                    engine.push(&Event { instrument_id: id, ..level(ts - 4, side, price * 10_000_000, 100) });
+                }
+            }
+            engine.close(ts);
+            rows.append(&mut engine.rows);
+        }
+        let told: Vec<_> = rows.iter().filter(|r| r.instrument_id == 7 && r.valid >> (crate::Feature::ResidualReturn1s as usize) & 1 == 1).collect();
+        assert!(told.len() > 1_000, "{}", told.len());
+        for row in told {
+            assert!(row.values[crate::Feature::ResidualReturn1s as usize].abs() < 1e-6, "at {}", row.ts_recv);
+        }
+    }
+
+    #[test]
     fn steps_begin_at_half_as_much_again_and_need_prices_above_zero() {
         assert!(is_step(100, 150) && is_step(150, 100) && !is_step(100, 149) && !is_step(-37, 60) && !is_step(0, 60));
     }

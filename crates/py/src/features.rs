@@ -101,6 +101,11 @@ impl Engine {
         self.engine.restore(state).map_err(|e| PyValueError::new_err(e.to_string()))
     }
 
+    /// Lays the calendars further out: per instrument, phases as (start, end, phase code) that follow what it has.
+    fn lay_out(&mut self, phases: Vec<Vec<(i64, i64, u8)>>) {
+        self.engine.lay_out(phases);
+    }
+
     /// Bytes of the events that say every book again; `None` inside a snapshot of the venue.
     fn recap<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
         self.engine.recap().map(|events| PyBytes::new(py, bytemuck::cast_slice(&events)))

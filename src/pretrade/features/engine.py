@@ -16,7 +16,9 @@ from pretrade.features.table import ROW_DTYPE, Features
 
 GRID_MS: Final = 100
 _MS: Final = 1_000_000
-_CALENDAR_MARGIN_NS: Final = 400 * 86_400 * 1_000_000_000
+_DAY_NS: Final = 86_400 * 1_000_000_000
+_CALENDAR_MARGIN_NS: Final = 400 * _DAY_NS
+_CALENDAR_AHEAD_NS: Final = 40 * _DAY_NS
 
 
 class FeatureEngine:
@@ -33,8 +35,8 @@ class FeatureEngine:
 
     Notes
     -----
-    The calendar is laid out over 400 days on either side of the first event. About 0.1 us an event and 0.5 us a row
-    (``benchmarks``).
+    The calendar is laid out over 400 days on either side of the first event, and 400 more whenever less than 40 are left.
+    About 0.1 us an event and 0.5 us a row (``benchmarks``).
     """
 
     def __init__(self, config: Config, instruments: Sequence[Instrument], *, with_quotes: bool = True) -> None:
@@ -47,18 +49,35 @@ class FeatureEngine:
         self._with_quotes = with_quotes
         self._native: _native.Engine | None = None
         self._ts_opened: int | None = None
+        self._ts_until = 0
 
     def _open(self, ts: int) -> _native.Engine:
         if self._native is None:
-            span = (ts - _CALENDAR_MARGIN_NS, ts + _CALENDAR_MARGIN_NS)
-            calendars = {name: [(a, b, int(p)) for a, b, p in s.intervals(*span)] for name, s in self._config.sessions.items()}
-            specs = [(i.instrument_id, i.tick_size, i.adv, calendars[i.session]) for i in self._instruments]
+            self._ts_until = ts + _CALENDAR_MARGIN_NS
+            phases = self._phases(ts - _CALENDAR_MARGIN_NS, self._ts_until)
+            specs = [(i.instrument_id, i.tick_size, i.adv, of) for i, of in zip(self._instruments, phases, strict=True)]
             s = self._config.snapshot
             self._ts_opened = ts
             stale_ns = s.stale_after_ms * _MS
             groups = [self._group(g) for g in self._config.groups]
             self._native = _native.Engine(specs, s.interval_ms * _MS, s.depth_levels, stale_ns, s.depth_window_ticks, self._with_quotes, groups)
         return self._native
+
+    def _phases(self, ts_start: int, ts_end: int) -> list[list[tuple[int, int, int]]]:
+        """Calendar of each instrument between two instants."""
+        wanted = {i.session for i in self._instruments}
+        laid = {name: [(a, b, int(p)) for a, b, p in self._config.sessions[name].intervals(ts_start, ts_end)] for name in wanted}
+        return [laid[i.session] for i in self._instruments]
+
+    def _reach(self, ts: int) -> _native.Engine:
+        """The engine, its calendar laid out beyond ``ts``; how far is decided by ``ts`` alone, however it was come by."""
+        native = self._open(ts)
+        until = self._ts_until
+        while ts + _CALENDAR_AHEAD_NS > self._ts_until:
+            self._ts_until += _CALENDAR_MARGIN_NS
+        if self._ts_until > until:
+            native.lay_out(self._phases(until, self._ts_until))
+        return native
 
     def _group(self, group: Group) -> tuple[list[int], int | None, int | None, tuple[int, int] | None]:
         of = {i.symbol: i.instrument_id for i in self._config.instruments}
@@ -82,7 +101,8 @@ class FeatureEngine:
             raise FeatureInputError(f"events have dtype {events.dtype}; it must be EVENT_DTYPE")
         if len(events) == 0:
             return Features.concat([])
-        native = self._open(int(events["ts_recv"][0]))
+        self._open(int(events["ts_recv"][0]))
+        native = self._reach(int(events["ts_recv"].max()))
         return self._features(native.push(np.ascontiguousarray(events).view(np.uint8)))
 
     def push_from(self, source: Callable[[_native.Engine], int], ts_first: int) -> Features:
@@ -93,7 +113,7 @@ class FeatureEngine:
 
     def close(self, ts_recv: int) -> Features:
         """Close the grid up to and including ``ts_recv``: nothing earlier will come."""
-        return Features.concat([]) if self._native is None else self._features(self._native.close(ts_recv))
+        return Features.concat([]) if self._native is None else self._features(self._reach(ts_recv).close(ts_recv))
 
     def row_now(self, instrument_id: int, ts_recv: int) -> Features:
         """An event-driven row whose windows end at ``ts_recv``, between the last event and the next grid point; empty outside CONTINUOUS."""
@@ -107,7 +127,7 @@ class FeatureEngine:
         """Everything the rows to come depend on; empty before the first event."""
         if self._native is None or self._ts_opened is None:
             return b""
-        return self._ts_opened.to_bytes(8, "little", signed=True) + self._native.state()
+        return self._ts_opened.to_bytes(8, "little", signed=True) + self._ts_until.to_bytes(8, "little", signed=True) + self._native.state()
 
     def restore(self, state: bytes) -> None:
         """Go on from saved state, with the configuration and instruments it was saved under.
@@ -120,15 +140,16 @@ class FeatureEngine:
         if not state:
             self._native, self._ts_opened = None, None
             return
-        if len(state) < 8:
+        if len(state) < 16:
             raise FeatureInputError(f"saved engine state has {len(state)} bytes; it is cut")
         fresh = FeatureEngine(self._config, self._instruments, with_quotes=self._with_quotes)
-        native = fresh._open(int.from_bytes(state[:8], "little", signed=True))
+        fresh._open(int.from_bytes(state[:8], "little", signed=True))
+        native = fresh._reach(int.from_bytes(state[8:16], "little", signed=True) - _CALENDAR_AHEAD_NS)
         try:
-            native.restore(state[8:])
+            native.restore(state[16:])
         except ValueError as e:
             raise FeatureInputError(str(e)) from e
-        self._native, self._ts_opened = native, fresh._ts_opened
+        self._native, self._ts_opened, self._ts_until = native, fresh._ts_opened, fresh._ts_until
 
     def recap(self) -> NDArray[Any] | None:
         """Events that say every book again, for a reader that starts after now; ``None`` inside a snapshot of the venue, when none can be said."""

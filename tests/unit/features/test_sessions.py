@@ -65,3 +65,23 @@ def test_a_jump_over_a_close_is_in_no_return_and_rows_stop_and_begin_by_the_mark
         assert np.isnan(column[ts == start]).all()
     assert not np.isnan(rows.column("rv_5m")[ts == start + 301 * S]).any(), "five minutes into the session the window is whole again"
     assert engine.faults()["price_step"] == 0
+
+
+def test_a_recording_of_years_has_rows_in_every_year_and_its_state_comes_back(config: Config) -> None:
+    instrument = config.instrument("AAPL")
+    days = ["2013-03-05", "2014-06-11", "2016-02-10", "2019-11-20"]
+    events = [_quotes(_at(f"{day}T10:00:00"), 30, 60_000 + 100 * n, instrument.instrument_id) for n, day in enumerate(days)]
+    whole = features.engine(config, (instrument,))
+    rows = features.collect([np.concatenate(events)], whole)
+    for chunk in events:
+        inside = (rows.ts_recv >= chunk["ts_recv"][0]) & (rows.ts_recv <= chunk["ts_recv"][-1])
+        assert inside.sum() >= 290, "29 seconds of rows on each of the four days"
+    pieces = features.engine(config, (instrument,))
+    again = features.collect(events, pieces)
+    assert again.rows.tobytes() == rows.rows.tobytes()
+    assert pieces.state() == whole.state()
+    restored = features.engine(config, (instrument,))
+    restored.restore(whole.state())
+    assert restored.state() == whole.state()
+    more = _quotes(_at("2019-11-20T10:05:00"), 5, 61_000, instrument.instrument_id)
+    assert restored.push(more).rows.tobytes() == whole.push(more).rows.tobytes()
