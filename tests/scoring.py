@@ -9,10 +9,20 @@ import numpy as np
 
 from pretrade.domain import Phase
 from pretrade.features import ROW_DTYPE, Features
-from pretrade.models import Scores
+from pretrade.models import GroupScores, Scores
+
+GROUP_ID = 0xFF00_0001
 
 
-def tick(ts: int, *scores: float, ids: Sequence[int] = (1,), phase: Phase = Phase.CONTINUOUS, feed_state: int = 0) -> Scores:
+def systemic(n: int, score: float, *drivers: int) -> GroupScores:
+    """Score of one group at ``n`` rows of an instant."""
+    who = np.tile(np.array([*drivers, 0, 0, 0][:3], np.uint32), (n, 1, 1))
+    return GroupScores((GROUP_ID,), np.full((n, 1), score), who, (who > 0).astype(np.uint8) * 7)
+
+
+def tick(
+    ts: int, *scores: float, ids: Sequence[int] = (1,), phase: Phase = Phase.CONTINUOUS, feed_state: int = 0, group: GroupScores | None = None
+) -> Scores:
     """One tick with one row an instrument."""
     n = len(scores)
     rows = np.zeros(n, ROW_DTYPE)
@@ -32,4 +42,5 @@ def tick(ts: int, *scores: float, ids: Sequence[int] = (1,), phase: Phase = Phas
         Features(rows),
         "test",
         False,
+        group,
     )

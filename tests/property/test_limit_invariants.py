@@ -301,9 +301,9 @@ def test_each_instrument_of_a_group_gets_what_it_would_get_alone(steps: list[Any
 
 
 def _joined(parts: list[Scores]) -> Scores:
-    arrays = {
+    arrays: dict[str, Any] = {
         f.name: np.concatenate([getattr(p, f.name) for p in parts])
         for f in dataclasses.fields(Scores)
-        if f.name not in ("features", "model_id", "provisional")
+        if f.name not in ("features", "model_id", "provisional", "systemic")
     }
     return Scores(**arrays, features=Features.concat([p.features for p in parts]), model_id="test", provisional=False)

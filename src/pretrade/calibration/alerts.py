@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pretrade.calibration.tiers import TierChange
 from pretrade.domain import Tier
 from pretrade.domain.errors import JournalError
+from pretrade.domain.group import is_group
 
 _TAIL_BLOCK: Final = 4096
 
@@ -35,15 +36,16 @@ class Alert:
     old_limit: int | None
     new_limit: int | None
     trip_id: int
+    drivers: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {**asdict(self), "top_features": list(self.top_features)}
+        return {**asdict(self), "top_features": list(self.top_features), "drivers": list(self.drivers)}
 
 
 def alert_of(change: TierChange, old_limit: int | None, new_limit: int | None) -> Alert | None:
-    """The alert of an upward tier change; ``None`` for a loosening."""
-    if change.to_tier <= change.from_tier:
+    """The alert of an upward tier change; ``None`` for a loosening, and for a member that its group raised: the group's alert tells."""
+    if change.to_tier <= change.from_tier or is_of_group(change):
         return None
     severity = "alarm" if change.to_tier >= Tier.HIGH else "event"
     score = None if np.isnan(change.score) else round(float(change.score), 6)
@@ -59,7 +61,13 @@ def alert_of(change: TierChange, old_limit: int | None, new_limit: int | None) -
         old_limit,
         new_limit,
         change.trip_id,
+        change.drivers,
     )
+
+
+def is_of_group(change: TierChange) -> bool:
+    """True for a member's change that its group caused, and that the group's own change tells."""
+    return change.cause == "systemic" and not is_group(change.instrument_id)
 
 
 def alerts(changes: Sequence[TierChange], records: NDArray[Any]) -> list[Alert]:
@@ -89,7 +97,7 @@ def alarms(changes: Sequence[TierChange], *, gap_s: float = 60.0) -> int:
     last: dict[int, int] = {}
     count = 0
     for change in changes:
-        if change.to_tier >= Tier.HIGH and change.to_tier > change.from_tier:
+        if change.to_tier >= Tier.HIGH and change.to_tier > change.from_tier and not is_of_group(change):
             before = last.get(change.instrument_id)
             count += before is None or change.ts_recv - before >= gap_s * 1e9
             last[change.instrument_id] = change.ts_recv
@@ -165,7 +173,8 @@ class AlertJournal:
                     break
                 try:
                     facts = json.loads(line)
-                    out.append((Alert(**{**facts, "top_features": tuple(facts["top_features"])}), position))
+                    lists = {name: tuple(value) for name, value in facts.items() if isinstance(value, list)}
+                    out.append((Alert(**{**facts, **lists}), position))
                 except (ValueError, TypeError, KeyError) as e:
                     raise JournalError(f"alert journal {self.path} has a broken line that ends at byte {position}: {e}") from e
         return out

@@ -34,6 +34,8 @@ class Limits:
         The configuration.
     scores
         What the limits came from.
+    groups
+        LIMITS_DTYPE, records of groups in ``ts_published`` order: tiers and scores, no limits.
     """
 
     records: NDArray[Any]
@@ -41,6 +43,7 @@ class Limits:
     quotes: NDArray[Any] | None
     config: Config
     scores: Scores = field(repr=False)
+    groups: NDArray[Any] = field(default_factory=lambda: np.empty(0, LIMITS_DTYPE))
 
     def static_arm(self) -> Limits:
         """The control arm over the same time: static limits, tier NORMAL."""
@@ -91,6 +94,7 @@ def calibrate(scores: Scores, config: Config | None = None, *, static_limit: int
     calibrator = Calibrator(config, [int(i) for i in np.unique(scores.instrument_id)], rules=rules)
     records: list[NDArray[Any]] = []
     changes: list[TierChange] = []
+    groups: list[NDArray[Any]] = [np.empty(0, LIMITS_DTYPE)]
     starts = np.flatnonzero(np.r_[True, np.diff(scores.ts_recv) != 0])
     ends = np.r_[starts[1:], len(scores.ts_recv)]
     idle = 0
@@ -104,4 +108,6 @@ def calibrate(scores: Scores, config: Config | None = None, *, static_limit: int
         update = calibrator.update(scores[start:end], ts, ts)
         records.extend(part for part in (update.records, update.refreshed) if len(part))
         changes.extend(update.tier_changes)
-    return Limits(np.concatenate(records), changes, scores.features.quotes, config, scores)
+        if len(update.groups):
+            groups.append(update.groups)
+    return Limits(np.concatenate(records), changes, scores.features.quotes, config, scores, np.concatenate(groups))

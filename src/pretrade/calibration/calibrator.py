@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pretrade.calibration.group_tiers import GroupTiers
 from pretrade.calibration.rules import FLOATS, INTEGERS, LARGEST, TIGHTEST, Columns, Rule, looser, rule, tier_actions, tighter
 from pretrade.calibration.tiers import UNSCORED, TierChange, TierState
 from pretrade.calibration.valve import Valve
@@ -23,16 +24,20 @@ ALL_VALID: Final = (1 << len(PARAMETERS)) - 1
 SCORE_STEP: Final = 0.01
 
 
+_NO_RECORDS: Final[NDArray[Any]] = np.empty(0, LIMITS_DTYPE)
+
+
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What one tick changed: new versions, records whose score alone moved, tier changes."""
+    """What one tick changed: new versions, records whose score alone moved, tier changes, and records of groups."""
 
     records: NDArray[Any]
     refreshed: NDArray[Any]
     tier_changes: list[TierChange]
+    groups: NDArray[Any] = field(default_factory=_NO_RECORDS.copy)
 
 
-_NOTHING: Final = Update(np.empty(0, LIMITS_DTYPE), np.empty(0, LIMITS_DTYPE), [])
+_NOTHING: Final = Update(_NO_RECORDS, _NO_RECORDS, [])
 
 
 class Calibrator:
@@ -74,6 +79,9 @@ class Calibrator:
         self._is_watchful = len(rules) > 0
         n = len(self._ids)
         self.state = TierState.fresh(n, config)
+        """Each instrument's own tier; in force is the higher of it and of its groups'."""
+        self.groups = GroupTiers(config, instrument_ids, epoch=epoch)
+        self._tier = np.zeros(n, np.int64)
         self._position = {int(i): k for k, i in enumerate(self._ids)}
         self._records = np.zeros(n, LIMITS_DTYPE)
         self._records["instrument_id"] = self._ids
@@ -85,8 +93,10 @@ class Calibrator:
         self._targets(np.arange(n), np.full(n, np.nan))
         self._published = np.zeros(n, bool)
         limit = {name: values.copy() for name, values in self._static.items()}
-        for record in previous if previous is not None else ():
-            self._continue(record, limit)
+        if previous is not None:
+            self.groups.hold(previous)
+            for record in previous:
+                self._continue(record, limit)
         self._valve = Valve(limit, config.hysteresis)
 
     def _continue(self, record: np.void, limit: dict[str, NDArray[np.int64]]) -> None:
@@ -99,6 +109,7 @@ class Calibrator:
             return
         is_whole = int(record["valid_mask"]) == ALL_VALID
         self.state.hold(k, record, is_tripped=bool(record["flags"] & LimitFlag.TRIPPED))
+        self._tier[k] = self.state.tier[k]
         self._records["version"][k] = record["version"]
         for name in INTEGERS:
             usable = looser(name, np.int64(record[name]), np.int64(TIGHTEST[name])) if is_whole else self._floor[name]
@@ -142,8 +153,14 @@ class Calibrator:
             if instrument_id in self._position:
                 state.resume(self._position[instrument_id], int(trip))
         score = _sound(scores.score)
-        before, causes = state.advance(at, score, scores.phase, scores.feed_state, int(scores.ts_recv[0]), is_behind=is_behind)
-        moved = before != state.tier[at]
+        ts = int(scores.ts_recv[0])
+        group = self.groups.advance(scores.systemic, ts, now_utc, now_mono, is_behind=is_behind, provisional=scores.provisional)
+        _, causes = state.advance(at, score, scores.phase, scores.feed_state, ts, is_behind=is_behind)
+        floor = self.groups.floor()
+        before, late = self._tier.copy(), np.setdiff1d(np.flatnonzero((floor > self._tier) & self._published), at)
+        self._tier[at] = np.maximum(state.tier[at], floor[at])
+        self._tier[late] = floor[late]
+        moved = before[at] != self._tier[at]
         flags = self._flags(at, scores)
         told = moved | (flags != records["flags"][at]) | (state.trip_id[at] != records["trip_id"][at]) | ~self._published[at]
         due = told | self._valve.due(at, state.may_loosen[at], now_utc)
@@ -156,12 +173,22 @@ class Calibrator:
             self._write(changed, score[told], scores.ts_recv[told], scores.top_features[told])
             records["flags"][at] = flags
         refreshed = self._refresh(at, score, scores.ts_recv, told)
-        if len(changed) == 0 and len(refreshed) == 0:
+        if len(late):
+            changed = np.concatenate([changed, self._tighten_late(late, now_utc)])
+        if len(changed) == 0 and len(refreshed) == 0 and len(group.records) == 0:
             return _NOTHING
         for k in (changed, refreshed):
             records["ts_published"][k], records["mono_published"][k] = now_utc, now_mono
         changes = [self._change(int(i), before, score, at, scores, causes) for i in np.flatnonzero(moved)]
-        return Update(records[changed].copy(), records[refreshed].copy(), changes)
+        changes += [self._systemic_change(int(k), int(before[k]), ts, float(records["score"][k]), ()) for k in late]
+        return Update(records[changed].copy(), records[refreshed].copy(), [*group.changes, *changes], group.records)
+
+    def _tighten_late(self, k: NDArray[np.int64], now: int) -> NDArray[np.int64]:
+        """Members without a row of their own this instant do not wait for one; nothing of them loosens."""
+        records = self._records
+        self._valve.move(k, self._targets(k, records["score"][k].astype(np.float64)), np.zeros(len(k), bool), now)
+        self._write(k, records["score"][k], records["ts_data"][k], records["reasons"][k])
+        return k
 
     def _flags(self, at: NDArray[np.int64], scores: Scores) -> NDArray[np.uint8]:
         state = self.state
@@ -178,7 +205,7 @@ class Calibrator:
         step of the published one leaves every record as it is; such rows need not be put through :meth:`update`.
         """
         record = self._records[0]
-        is_quiet = len(self._ids) == 1 and self.state.tier[0] == Tier.NORMAL and self._valve.is_idle(0) and not self._is_watchful
+        is_quiet = len(self._ids) == 1 and self._tier[0] == Tier.NORMAL and self._valve.is_idle(0) and not self._is_watchful
         if not is_quiet or not self._published[0] or int(record["flags"]) & ~LimitFlag.PROVISIONAL:
             return start
         n, block = len(scores.ts_recv), 256
@@ -197,7 +224,7 @@ class Calibrator:
     def _targets(self, k: NDArray[np.int64], score: NDArray[np.float64]) -> dict[str, NDArray[np.int64]]:
         """Where the limits of instruments ``k`` belong: the tightest of all rules, clamped into the envelope."""
         static = {name: values[k] for name, values in self._static.items()}
-        columns = Columns(self.state.tier[k], score, np.full(len(k), np.nan), static)
+        columns = Columns(self._tier[k], score, self.groups.score(k), static)
         target = dict(static)
         for act in self._rules:
             for name, values in act(columns).items():
@@ -209,30 +236,42 @@ class Calibrator:
         records = self._records
         for name in INTEGERS:
             records[name][k] = self._valve.limit[name][k]
-        records["tier"][k], records["trip_id"][k], records["reasons"][k] = self.state.tier[k], self.state.trip_id[k], reasons
+        records["tier"][k], records["trip_id"][k], records["reasons"][k] = self._tier[k], self.state.trip_id[k], reasons
+        records["systemic_score"][k] = self.groups.score(k)
         records["version"][k] += 1
         # A writer that dies while it catches up must not forget how far its predecessor had judged.
         records["score"][k], records["ts_data"][k] = score, np.maximum(ts_data, self.state.held_until[k])
         self._published[k] = True
 
     def _refresh(self, at: NDArray[np.int64], score: NDArray[np.float64], ts_data: NDArray[np.int64], told: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Instruments whose score moved by a step since it was published, and nothing else."""
-        old = self._records["score"][at].astype(np.float64)
-        with np.errstate(invalid="ignore"):
-            far = (np.abs(score - old) >= SCORE_STEP) | (np.isnan(old) != np.isnan(score))
+        """Instruments whose own or systemic score moved by a step since it was published, and nothing else."""
+        common = self.groups.score(at)
+        far = _is_far(score, self._records["score"][at]) | _is_far(common, self._records["systemic_score"][at])
         far &= ~told
         k: NDArray[np.int64] = at[far]
         if len(k):
             self._records["score"][k], self._records["ts_data"][k] = score[far], np.maximum(ts_data[far], self.state.held_until[k])
+            self._records["systemic_score"][k] = common[far]
         return k
 
     def _change(
         self, i: int, before: NDArray[np.int64], score: NDArray[np.float64], at: NDArray[np.int64], scores: Scores, causes: list[str]
     ) -> TierChange:
         names = tuple(NAMES[code - 1] for code in scores.top_features[i].tolist() if code)
-        k = at[i]
-        tiers = Tier(int(before[i])), Tier(int(self.state.tier[k]))
-        return TierChange(int(scores.ts_recv[i]), int(self._ids[k]), *tiers, float(score[i]), names, int(self.state.trip_id[k]), causes[i])
+        k, ts = int(at[i]), int(scores.ts_recv[i])
+        tiers = Tier(int(before[k])), Tier(int(self._tier[k]))
+        if tiers[1] > max(tiers[0], int(self.state.tier[k])):
+            return self._systemic_change(k, tiers[0], ts, float(score[i]), names)
+        cause = causes[i] or ("score" if tiers[1] > tiers[0] else "dwell")
+        return TierChange(ts, int(self._ids[k]), *tiers, float(score[i]), names, int(self.state.trip_id[k]), cause)
+
+    def _systemic_change(self, k: int, before: int, ts: int, score: float, names: tuple[str, ...]) -> TierChange:
+        tiers = Tier(before), Tier(int(self._tier[k]))
+        return TierChange(ts, int(self._ids[k]), *tiers, score, names, int(self.state.trip_id[k]), "systemic", self.groups.drivers(k))
+
+    def is_stressed(self, instrument_id: int) -> bool:
+        """The instrument's own tier is above NORMAL, whatever its groups say."""
+        return bool(self.state.tier[self._position[instrument_id]] > Tier.NORMAL)
 
     def checkpoint(self) -> dict[str, Any]:
         """Everything the next update depends on, as plain values for JSON."""
@@ -243,6 +282,8 @@ class Calibrator:
             "valve": self._valve.facts(),
             "records": records,
             "published": self._published.tolist(),
+            "tier": self._tier.tolist(),
+            "groups": self.groups.facts(),
         }
 
     def restore(self, checkpoint: Mapping[str, Any]) -> None:
@@ -261,6 +302,8 @@ class Calibrator:
             self._published[:] = checkpoint["published"]
             self.state.take(checkpoint["tiers"])
             self._valve.take(checkpoint["valve"])
+            self._tier[:] = checkpoint["tier"]
+            self.groups.take(checkpoint["groups"])
         except (KeyError, ValueError, TypeError) as e:
             raise CalibrationError(f"checkpoint is not whole: {e!r}") from e
         self._records["epoch"] = epoch
@@ -275,6 +318,7 @@ class Calibrator:
             start without one; a record older than the checkpoint can only tighten.
         """
         self._published[:] = False
+        self.groups.hold(previous)
         for record in previous:
             k = self._position.get(int(record["instrument_id"]))
             if k is None or all(record[name] == self._records[name][k] for name in ("version", "tier", "trip_id", "valid_mask", *INTEGERS)):
@@ -283,7 +327,7 @@ class Calibrator:
             if record["version"] >= self._records["version"][k]:
                 self._continue(record, self._valve.limit)
             elif int(record["valid_mask"]) == ALL_VALID:
-                self.state.tier[k] = max(int(self.state.tier[k]), int(record["tier"]))
+                self.state.tier[k] = self._tier[k] = max(int(self._tier[k]), int(record["tier"]))
                 for name in INTEGERS:
                     self._valve.limit[name][k] = tighter(name, self._valve.limit[name][k], np.int64(record[name]))
 
@@ -292,6 +336,14 @@ def _sound(score: NDArray[np.float64]) -> NDArray[np.float64]:
     """NaN for whatever is no score in [0, 1]: an output a model cannot mean is no output."""
     with np.errstate(invalid="ignore"):
         return np.where((score >= 0) & (score <= 1), score, np.nan)
+
+
+def _is_far(now: NDArray[np.float64], published: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """A step or more from what was published, or come or gone."""
+    old = published.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        far: NDArray[np.bool_] = (np.abs(now - old) >= SCORE_STEP) | (np.isnan(old) != np.isnan(now))
+    return far
 
 
 def _static_column(name: str, statics: Sequence[Mapping[str, int | float]], instrument_ids: Sequence[int]) -> NDArray[np.int64]:

@@ -24,7 +24,8 @@ _COLUMNS: Final = (
 class TierChange:
     """One change of one instrument's tier.
 
-    ``cause`` is ``score``, ``feed_state``, ``dwell`` (loosening after its time) or ``resume``.
+    ``cause`` is ``score``, ``feed_state``, ``systemic`` (of a group, or of a member its group raised), ``dwell`` (loosening after
+    its time) or ``resume``. ``instrument_id`` may be a group's; ``drivers`` are the symbols that drove a systemic change.
     """
 
     ts_recv: int
@@ -35,6 +36,7 @@ class TierChange:
     top_features: tuple[str, ...]
     trip_id: int
     cause: str
+    drivers: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; ``score`` is ``None`` where absent."""
@@ -47,6 +49,7 @@ class TierChange:
             "top_features": list(self.top_features),
             "trip_id": self.trip_id,
             "cause": self.cause,
+            "drivers": list(self.drivers),
         }
 
 

@@ -18,20 +18,37 @@ def limits_show(run: Run = DEFAULT_RUN, json: AsJson = False) -> None:
     """Show what is limited now and why."""
     from pretrade.domain import Tier
     from pretrade.domain.config import PARAMETERS
+    from pretrade.domain.group import is_group
     from pretrade.limits import Controls, LimitsTable, RunDirectory
 
     directory = RunDirectory(run)
     records = LimitsTable.open(directory).snapshot()
     controls = Controls.open(directory)
-    rows = []
+    rows: list[dict[str, object]] = []
+    groups: list[dict[str, object]] = []
     for r in records:
+        if is_group(int(r["instrument_id"])):
+            facts = {"group_id": int(r["instrument_id"]), "tier": Tier(int(r["tier"])).name, "version": int(r["version"])}
+            groups.append({**facts, "score": _score(r["systemic_score"]), "reasons": [int(c) for c in r["reasons"] if c]})
+            continue
         static = controls.static(int(r["instrument_id"]))
         row = {"instrument_id": int(r["instrument_id"]), "tier": Tier(int(r["tier"])).name, "version": int(r["version"]), "score": float(r["score"])}
+        row["systemic_score"] = _score(r["systemic_score"])
         row |= {"trip_id": int(r["trip_id"]), "reasons": [int(c) for c in r["reasons"] if c]}
         shown = PARAMETERS if json else ("max_order_quantity", "collar_ticks", "passive_standoff_ticks")
         row |= {name: f"{r[name]} (static {static.get(name)})" if not json else {"now": r[name].item(), "static": static.get(name)} for name in shown}
         rows.append(row)
-    emit({"limits": rows}) if json else table(rows, "limits")
+    if json:
+        emit({"limits": rows, "groups": groups})
+        return
+    table(rows, "limits")
+    if groups:
+        table(groups, "groups: their tier is the least of every member's")
+
+
+def _score(value: float) -> float | None:
+    """A score for JSON; ``None`` where it is absent."""
+    return float(value) if value == value else None
 
 
 def limits_load(

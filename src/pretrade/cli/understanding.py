@@ -48,7 +48,8 @@ def replay(
     result = room.run(request, load_config(config, static_limit), say=say)
     if json is not None:
         room.write(result, json)
-    rows = [{name: change[name] for name in ("ts_recv", "instrument_id", "from", "to", "score")} for change in result["tier_changes"]]
+    shown = ("ts_recv", "instrument_id", "from", "to", "score", "cause")
+    rows = [{**{name: c[name] for name in shown}, "drivers": ", ".join(c["drivers"])} for c in result["tier_changes"]]
     counts = (f"{result[name]} {name.replace('_', ' ')}" for name in ("events", "snapshots", "limit_records", "alarms"))
     table(rows, ", ".join(counts))
 

@@ -140,7 +140,7 @@ def _streamed(model: Anomaly, other: Features) -> Scores:
     stream = model.stream()
     cuts = np.linspace(0, len(other), 37).astype(int)
     parts = [stream.update(other[a:b]) for a, b in pairwise(cuts)]
-    joined = {
+    joined: dict[str, Any] = {
         field: np.concatenate([getattr(p, field) for p in parts])
         for field in (*_SCORED, "ts_recv", "instrument_id", "phase", "feed_state", "top_parts")
     }

@@ -15,6 +15,11 @@ _LAST_ID: Final = 0xFFFF_FFFF
 LEAST_MEMBERS: Final = 2
 
 
+def is_group(record_id: int) -> bool:
+    """True where the id of a record is a group's, not an instrument's."""
+    return record_id == MARKET_ID or record_id >= FIRST_GROUP_ID
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """One group; an instrument takes its cross-asset features from the first group that has it.

@@ -19,6 +19,7 @@ from pretrade.models.rules import DepthRule, MinRule, RvRule
 from pretrade.models.scores import Scores
 from pretrade.models.store import load_as
 from pretrade.models.stream import ScoreStream
+from pretrade.models.systemic import GroupScores
 from pretrade.models.vae import VaeAnomaly
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ __all__ = [
     "Anomaly",
     "AnomalyModel",
     "DepthRule",
+    "GroupScores",
     "MinRule",
     "PcaAnomaly",
     "RvRule",

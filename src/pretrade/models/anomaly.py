@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from pretrade.domain.config import AnomalyConfig, Config, EvidenceConfig
 from pretrade.domain.errors import LookaheadError, ModelError
-from pretrade.features import CODE_HASH, Features
+from pretrade.features import CODE_HASH, VECTOR, Features
 from pretrade.models.intervals import later_rates, tail_intervals
 from pretrade.models.normaliser import Normaliser, Season
 from pretrade.models.score_map import ScoreMap
 from pretrade.models.scores import Scores
 from pretrade.models.stream import ScoreStream, causal_median
+from pretrade.models.systemic import Systemic
 
 if TYPE_CHECKING:
     from pretrade.models.onnx_graph import Graph
@@ -29,6 +30,7 @@ LONG_ROWS: Final = 300_000
 LONG_FIT_SHARE: Final = 0.25
 """A long history teaches the model from its first quarter: thresholds need the days more than the model does."""
 _TINY: Final = 1e-9
+_OF_OTHERS: Final = [VECTOR.index(name) for name in ("factor_return_1s", "residual_return_1s", "corr_5m")]
 
 
 class AnomalyModel(Protocol):
@@ -88,6 +90,8 @@ class Anomaly(ABC):
         self._normaliser: Normaliser | None = None
         self._season: Season | None = None
         self._map: ScoreMap | None = None
+        self.systemic: Systemic | None = None
+        """What it knows of the groups of the configuration it was fitted under; ``None`` where it saw no two members of one."""
         self._fitted: dict[str, Any] = {}
         self._id = ""
         self.files: dict[str, str] = {}
@@ -141,11 +145,14 @@ class Anomaly(ABC):
         raw = np.log(self.parts(self._normaliser(held)).mean(axis=1) + _TINY)
         order = np.argsort(held.instrument_id, kind="stable")
         ids, ts = held.instrument_id[order], held.ts_recv[order]
-        cuts = np.flatnonzero(np.diff(ids)) + 1
-        smooth = np.concatenate([causal_median(part, self.config.anomaly.smoothing_rows) for part in np.split(raw[order], cuts)])
+        smooth = self._smoothed(raw[order], ids)
         self._season = Season.fit(smooth, ts, ids)
         level = self._season(smooth, ts, ids)
         self._map = ScoreMap.fit(level, ts, self.config.anomaly, ids)
+        self.systemic = None
+        if self.config.groups and len(np.unique(ids)) > 1:
+            own = self._smoothed(self.own_raw(held)[order], ids)
+            self.systemic = Systemic.fit(ts, ids, self._season(own, ts, ids), self.config)
         self._fitted = {
             "rows": len(rows),
             "calibration_rows": len(held),
@@ -162,6 +169,11 @@ class Anomaly(ABC):
         }
         self._id, self.files = "", {}
         return self
+
+    def _smoothed(self, raw: NDArray[np.float64], ids: NDArray[np.uint32]) -> NDArray[np.float64]:
+        """Causal medians of raw values sorted by instrument, then time."""
+        parts = np.split(raw, np.flatnonzero(np.diff(ids)) + 1)
+        return np.concatenate([causal_median(part, self.config.anomaly.smoothing_rows) for part in parts])
 
     @property
     def normaliser(self) -> Normaliser:
@@ -209,6 +221,13 @@ class Anomaly(ABC):
         raw = np.log(parts.mean(axis=1) + _TINY)
         return np.where(features.is_scored, raw, np.nan), parts
 
+    def own_raw(self, features: Features) -> NDArray[np.float64]:
+        """Raw value (log) of each row ``(n,)`` as if the columns that say what other instruments do were at their calm median."""
+        z = self.normaliser(features)
+        z[:, _OF_OTHERS] = 0.0
+        raw: NDArray[np.float64] = np.log(self.parts(z).mean(axis=1) + _TINY)
+        return raw
+
     def score(self, features: Features) -> Scores:
         """Score rows in ``ts_recv`` order; the same as one chunk through :meth:`stream`."""
         return self.stream().update(features)
@@ -246,6 +265,7 @@ class Anomaly(ABC):
             "budgets_per_instrument_day": {"elevated": a.budget_elevated, "high": a.budget_high},
             "thresholds": self.score_map.as_dict(),
             "files": {"authoritative": "model.json", "sha256": self.files},
+            **({} if self.systemic is None else {"systemic": self.systemic.card()}),
         }
 
     def restore(self, facts: dict[str, Any]) -> None:
@@ -257,6 +277,7 @@ class Anomaly(ABC):
         self._season = Season.from_dict(facts["season"])
         self._map = ScoreMap.from_dict(facts["score_map"])
         self._fitted = facts["fitted"]
+        self.systemic = Systemic.from_dict(facts["systemic"]) if "systemic" in facts else None
         self.core_from_dict(facts["core"])
 
     def as_dict(self) -> dict[str, Any]:
@@ -269,6 +290,7 @@ class Anomaly(ABC):
             "fitted": self._fitted,
             "settings": {"anomaly": asdict(self.config.anomaly), "evidence": asdict(self.config.evidence)},
             "core": self.core_as_dict(),
+            **({} if self.systemic is None else {"systemic": self.systemic.as_dict()}),
         }
 
 

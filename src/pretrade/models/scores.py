@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pretrade.features import Features
+from pretrade.models.systemic import GroupScores
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class Scores:
         Content hash of the model.
     provisional
         The model had too short a history.
+    systemic
+        Scores of the groups the model knows; ``None`` where it knows none.
     """
 
     ts_recv: NDArray[np.int64]
@@ -52,6 +55,7 @@ class Scores:
     features: Features
     model_id: str
     provisional: bool
+    systemic: GroupScores | None = None
 
     def __len__(self) -> int:
         return len(self.ts_recv)
@@ -59,16 +63,20 @@ class Scores:
     def __getitem__(self, key: Any) -> Scores:  # noqa: ANN401 - any NumPy row index
         """Rows by slice, mask or index array."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Scores(**{name: v if name in ("model_id", "provisional") else v[key] for name, v in values.items()})
+        return Scores(**{name: v if name in ("model_id", "provisional") or v is None else v[key] for name, v in values.items()})
 
     @classmethod
     def concat(cls, parts: Sequence[Scores], features: Features) -> Scores:
         """Scores of consecutive parts of ``features`` by one model."""
         last = parts[-1]
         joined = {
-            f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls) if f.name not in ("features", "model_id", "provisional")
+            f.name: np.concatenate([getattr(p, f.name) for p in parts])
+            for f in fields(cls)
+            if f.name not in ("features", "model_id", "provisional", "systemic")
         }
-        return cls(**joined, features=features, model_id=last.model_id, provisional=last.provisional)
+        groups = [p.systemic for p in parts if p.systemic is not None]
+        systemic = GroupScores.concat(groups) if groups else None
+        return cls(**joined, features=features, model_id=last.model_id, provisional=last.provisional, systemic=systemic)
 
     @property
     def is_scored(self) -> NDArray[np.bool_]:

@@ -17,6 +17,7 @@ from pretrade.domain.errors import ModelError
 from pretrade.features import VECTOR
 from pretrade.models import onnx_graph
 from pretrade.models.anomaly import Anomaly
+from pretrade.models.systemic import Systemic
 
 FORMAT: Final = 3
 PARAMETERS: Final = "model.json"
@@ -106,6 +107,17 @@ def _refuse_other_settings(model: Anomaly, config: Config, folder: Path) -> None
         for name, value in own.items():
             if value != wanted[name]:
                 raise ModelError(f"model {folder} was fitted with [{section}] {name} {value}; the configuration says {wanted[name]}: fit it again")
+    if model.systemic is not None:
+        _refuse_other_groups(model.systemic, config, folder)
+
+
+def _refuse_other_groups(systemic: Systemic, config: Config, folder: Path) -> None:
+    if systemic.config != config.systemic:
+        raise ModelError(f"model {folder} was fitted with {systemic.config}; the configuration says {config.systemic}: fit it again")
+    said = {g.group_id: {config.instrument(s).instrument_id for s in g.members} for g in config.groups}
+    for group in systemic.groups:
+        if not set(group.members) <= said.get(group.group_id, set()):
+            raise ModelError(f"model {folder} knows group {group.group_id:#x} with {list(group.members)}; the configuration has other members")
 
 
 def _hash(path: Path) -> str:

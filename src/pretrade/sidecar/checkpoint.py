@@ -17,7 +17,7 @@ from pretrade.domain import Config, Instrument
 from pretrade.domain.errors import JournalError
 from pretrade.models import AnomalyModel
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 _JOURNAL_HEAD: Final = 65_536
 
 

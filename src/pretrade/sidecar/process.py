@@ -70,6 +70,7 @@ class Sidecar:
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._ids = tuple(i.instrument_id for i in instruments)
+        self._told = {*self._ids, *(g.group_id for g in config.groups)}
         previous = limits.snapshot()
         self._engine = features.engine(config, instruments, with_quotes=False)
         self._pipeline = Pipeline(config, model, self._ids, epoch=limits.epoch, previous=previous)
@@ -129,11 +130,13 @@ class Sidecar:
 
     def _take(self, step: Step) -> None:
         update = step.update
-        for records in (update.records, update.refreshed):
+        for records in (update.records, update.refreshed, update.groups):
             if len(records):
                 self._limits.publish(records)
-        for record in update.records:
-            (self._stressed.add if record["tier"] > Tier.NORMAL else self._stressed.discard)(int(record["instrument_id"]))
+        for instrument_id in update.records["instrument_id"].tolist():
+            # Rows between grid points are for those whose own book is stressed, not for all that a group tightened.
+            is_stressed = self._pipeline.calibrator.is_stressed(instrument_id)
+            (self._stressed.add if is_stressed else self._stressed.discard)(instrument_id)
         for change in update.tier_changes:
             self._tell(change, update.records)
         self._alerts.note_limits(update.records)
@@ -148,7 +151,7 @@ class Sidecar:
         """A tier that an earlier life published, and was killed before it told anybody."""
         for record in previous:
             told, tier = self._changes.tier(int(record["instrument_id"])), Tier(min(int(record["tier"]), Tier.CRITICAL))
-            if int(record["instrument_id"]) in self._ids and tier > told:
+            if int(record["instrument_id"]) in self._told and tier > told:
                 names = tuple(features.NAMES[code - 1] for code in record["reasons"].tolist() if code)
                 facts = (int(record["ts_data"]), int(record["instrument_id"]), told, tier, float(record["score"]), names)
                 self._tell(TierChange(*facts, int(record["trip_id"]), "score"), record.reshape(1))

@@ -77,8 +77,8 @@ def run(request: ReplayRequest, config: Config, *, say: Callable[[str], None] = 
     Returns
     -------
     dict
-        ``events, faults, snapshots, tier_changes, limit_records, decisions, alarms, config_hash, model, timing``; byte-identical for the same
-        input without ``timing``.
+        ``events, faults, snapshots, tier_changes, systemic, limit_records, decisions, alarms, config_hash, model, timing``; byte-identical for
+        the same input without ``timing``.
 
     Raises
     ------
@@ -111,6 +111,7 @@ def run(request: ReplayRequest, config: Config, *, say: Callable[[str], None] = 
         "snapshots": len(rows.ts_recv),
         "snapshots_scored": len(scored_rows.ts_recv),
         "tier_changes": changes,
+        "systemic": [] if limits is None else _systemic(limits),
         "limit_records": 0 if limits is None else len(limits.records),
         "decisions": decisions,
         "alarms": 0 if limits is None else calibration.alarms(limits.tier_changes, gap_s=config.anomaly.event_gap_s),
@@ -127,6 +128,30 @@ def run(request: ReplayRequest, config: Config, *, say: Callable[[str], None] = 
 def write(result: dict[str, Any], path: Path) -> None:
     """Write a result as JSON with sorted keys."""
     path.write_text(json.dumps(result, indent=1, sort_keys=True) + "\n")
+
+
+def _systemic(limits: calibration.Limits) -> list[dict[str, Any]]:
+    """Per group that the model knows: its highest score, when each tier first stood, and its tier changes with who drove them."""
+    known = limits.scores.systemic
+    out = []
+    for n, group_id in enumerate(() if known is None else known.group_ids):
+        assert known is not None
+        group = next(g for g in limits.config.groups if g.group_id == group_id)
+        mine = [c for c in limits.tier_changes if c.instrument_id == group_id]
+        first = {t.name: next((c.ts_recv for c in mine if c.to_tier >= t), None) for t in (Tier.ELEVATED, Tier.HIGH)}
+        scored = np.isfinite(known.score[:, n])
+        out.append(
+            {
+                "group_id": group_id,
+                "name": group.name,
+                "members": list(group.members),
+                "highest_score": float(known.score[scored, n].max()) if scored.any() else None,
+                "first": first,
+                "tier_changes": [c.as_dict() for c in mine],
+                "records": int((limits.groups["instrument_id"] == group_id).sum()),
+            }
+        )
+    return out
 
 
 def _told(model: models.AnomalyModel | None, note: str) -> dict[str, Any]:
@@ -175,7 +200,7 @@ def _probes(limits: calibration.Limits, config: Config, instruments: Sequence[In
     """Put one order of the full static size to the gate at the start and after each tier change."""
     by_id = {i.instrument_id: i for i in instruments}
     first = [(int(r["ts_published"]), int(r["instrument_id"])) for r in limits.records[:1]]
-    at = first + [(c.ts_recv, c.instrument_id) for c in limits.tier_changes]
+    at = first + [(c.ts_recv, c.instrument_id) for c in limits.tier_changes if c.instrument_id in by_id]
     orders = np.zeros(len(at), ORDER_DTYPE)
     for n, (ts, instrument_id) in enumerate(at):
         order = orders[n]

@@ -179,10 +179,10 @@ def test_the_batch_equals_the_loop_of_updates(seed: int) -> None:
 
 def _table(score: np.ndarray[Any, np.dtype[np.float64]]) -> Scores:
     parts = [tick(_START + i * _SECOND // 10, s) for i, s in enumerate(score)]
-    arrays = {
+    arrays: dict[str, Any] = {
         f.name: np.concatenate([getattr(p, f.name) for p in parts])
         for f in dataclasses.fields(Scores)
-        if f.name not in ("features", "model_id", "provisional")
+        if f.name not in ("features", "model_id", "provisional", "systemic")
     }
     return Scores(**arrays, features=Features.concat([p.features for p in parts]), model_id="test", provisional=False)
 
