@@ -46,7 +46,7 @@ impl Gate {
         if !is_replace {
             self.orders.insert_keyed(key, live);
         } else if !is_held {
-            self.apply_replace(order, live);
+            self.apply_replace(order, live, now_mono);
         }
         let Gate { instruments, cells, accounts, strategies, firm, duplicates, .. } = self;
         let (i, cell) = (&mut instruments[at.instrument], &mut cells[at.cell]);
@@ -76,15 +76,30 @@ impl Gate {
                 ledger.bucket_new.spend(ledger.interval_new, now_mono);
             }
         }
+        if self.extended.is_on {
+            self.apply_extended(order, at, &live, now_mono, is_held);
+        }
     }
 
-    fn apply_replace(&mut self, order: &Order, live: LiveOrder) {
+    #[inline(never)]
+    fn apply_extended(&mut self, order: &Order, at: &At, live: &LiveOrder, now_mono: i64, is_held: bool) {
+        self.count_open_above(live, 1);
+        if !is_held {
+            self.accept_extended(order, at, now_mono);
+        }
+    }
+
+    fn apply_replace(&mut self, order: &Order, live: LiveOrder, now_mono: i64) {
         let Some(old) = self.orders.get(order.original_client_order_id, order.session_id).copied() else { return };
         let new_leaves = order.quantity.saturating_sub(old.quantity - old.leaves);
         let counted = old.leaves.max(new_leaves);
+        let before = if self.extended.is_on { self.working_value(&old) } else { 0 };
         self.move_working(&old, counted - old.counted);
         self.orders.insert(LiveOrder { state: state::PENDING_REPLACE, counted, other_id: order.client_order_id, ..old });
         self.orders.insert(LiveOrder { state: state::ALIAS, leaves: 0, counted: 0, other_id: old.client_order_id, ..live });
+        if self.extended.is_on {
+            self.replace_extended(order, &old, before, new_leaves.saturating_sub(old.leaves).max(0), now_mono);
+        }
     }
 
     /// A working order counts until the cancel is confirmed.
@@ -92,6 +107,9 @@ impl Gate {
         let Some(old) = self.find_order(order.original_client_order_id, order.session_id) else { return };
         let strategy = usize::from(old.strategy);
         self.strategies[strategy].cancels += 1;
+        if self.extended.is_on {
+            self.cancel_extended(&old);
+        }
         match old.state {
             // A held order was never sent: it is gone at once.
             state::HELD => {

@@ -2,7 +2,7 @@
 //! One order in, one decision out.
 use crate::arithmetic::minus;
 use crate::breach::Breach;
-use crate::checks::{Context, Request, beyond, flow, form, passed_as, session};
+use crate::checks::{Context, Request, beyond, extended, flow, form, passed_as, session};
 use crate::duplicates::{Duplicates, Rank};
 use crate::evaluate::evaluate;
 use crate::gate::Gate;
@@ -155,7 +155,7 @@ impl Gate {
         }
         let home = self.ids.prefetch(order.client_order_id, order.session_id);
         let ready = self.prepare(order, home, false, now_mono, now_utc);
-        let verdict = ready.and_then(|ready| self.judge(order, instrument, account, &at, &ready, now_mono, now_utc, &mut seen));
+        let verdict = ready.and_then(|ready| self.judge::<false>(order, instrument, account, &at, &ready, now_mono, now_utc, &mut seen));
         self.conclude_no(order, instrument, verdict, seen, now_mono, now_utc, out);
     }
 
@@ -219,14 +219,33 @@ impl Gate {
     /// Every control, the order-error score last where a model is configured.
     #[inline(always)]
     fn judge_all(&mut self, order: &Order, at: &At, ready: &Ready, now_mono: i64, now_utc: i64, seen: &mut Seen) -> Result<Option<Breach>, Breach> {
-        let held = self.judge(order, Some(at.instrument), Some(at.account), at, ready, now_mono, now_utc, seen)?;
+        if self.extended.is_on {
+            return self.judge_extended(order, at, ready, now_mono, now_utc, seen);
+        }
+        let held = self.judge::<false>(order, Some(at.instrument), Some(at.account), at, ready, now_mono, now_utc, seen)?;
+        if self.scoring.is_none() { Ok(held) } else { self.judge_error(order, at, held, seen, now_mono, now_utc) }
+    }
+
+    /// As [`Gate::judge_all`] with the extended controls.
+    #[inline(never)]
+    fn judge_extended(
+        &mut self,
+        order: &Order,
+        at: &At,
+        ready: &Ready,
+        now_mono: i64,
+        now_utc: i64,
+        seen: &mut Seen,
+    ) -> Result<Option<Breach>, Breach> {
+        self.prepare_extended(order, at, now_mono, now_utc);
+        let held = self.judge::<true>(order, Some(at.instrument), Some(at.account), at, ready, now_mono, now_utc, seen)?;
         if self.scoring.is_none() { Ok(held) } else { self.judge_error(order, at, held, seen, now_mono, now_utc) }
     }
 
     /// Runs the controls in their order; `instrument` and `account` are those of `at` where the gate knows them.
     #[allow(clippy::too_many_arguments, reason = "the hot path passes words, not a record")]
     #[inline(always)]
-    fn judge(
+    fn judge<const EXTENDED: bool>(
         &self,
         order: &Order,
         instrument: Option<usize>,
@@ -240,14 +259,23 @@ impl Gate {
         let instrument = instrument.map(|at| &self.instruments[at]);
         let account = account.map(|at| &self.accounts[at]);
         let strategy = &self.strategies[at.strategy];
-        let flags = instrument.map_or(0, |i| i.flags) | account.map_or(0, |a| a.flags) | strategy.flags | self.firm.flags;
+        let mut flags = instrument.map_or(0, |i| i.flags) | account.map_or(0, |a| a.flags) | strategy.flags | self.firm.flags;
+        if EXTENDED {
+            flags |= self.extended.flags_above();
+        }
         session::check_kill(ready.kill_word, flags)?;
+        if EXTENDED {
+            extended::check_loss_kill(&self.extended)?;
+        }
         let request = match (instrument, account) {
             (Some(i), Some(_)) => Some(self.request(order, i, at, seen, now_mono, now_utc)?),
             _ => None,
         };
         flow::check_audit(ready.is_audited, ready.has_memory && request.is_some_and(|r| r.passed_as != passed_as::NEW_RISK))?;
         session::check_party(account, strategy)?;
+        if EXTENDED {
+            extended::check_party_above(self.extended.is_enabled_above())?;
+        }
         session::check_instrument(instrument)?;
         let (Some(instrument), Some(account), Some(request)) = (instrument, account, request) else { return Err(Breach::missing(6)) };
         (seen.added, seen.passed_as, seen.rank) = (request.added, request.passed_as, request.rank);
@@ -263,7 +291,13 @@ impl Gate {
             limits_age: seen.limits_age,
             is_quote_fresh: seen.quotes_age <= self.options.reference_ttl_ns && seen.quotes_age >= -FUTURE_TOLERANCE_NS,
         };
-        evaluate(&context, &self.duplicates)
+        if !EXTENDED {
+            return evaluate::<false>(&context, &self.duplicates, None);
+        }
+        let scope = self.scope(&context, at);
+        let held = evaluate::<true>(&context, &self.duplicates, Some(&scope))?;
+        seen.warning = extended::soft_limit(&context, &scope);
+        Ok(held)
     }
 
     /// Works out what the message adds and whether it is a verified reduction or a shrinking replace.
@@ -333,6 +367,7 @@ impl Gate {
             let unknown = Err(Breach::plain(0, ReasonCode::UnknownOrder));
             return self.conclude_no(order, instrument, unknown, seen, now_mono, now_utc, out);
         }
+        self.extended.observe(now_mono, now_utc);
         self.counters.decisions += 1;
         self.counters.accepted += 1;
         self.keep_id(order);
@@ -398,7 +433,7 @@ impl Gate {
             Ok(held) if self.held.len() < MOST_HELD => (Verdict::Hold, held),
             // Nobody could review it.
             Ok(_) => (Verdict::Reject, Some(Breach::new(41, ReasonCode::HoldRefused, MOST_HELD as i64 + 1, MOST_HELD as i64, Unit::Count))),
-            Err(breach) => (Verdict::Reject, Some(breach)),
+            Err(breach) => (Verdict::Reject, Some(self.detailed(breach, instrument))),
         };
         let rows = instrument.map(|at| &self.instruments[at]);
         let decision = describe(order, rows, code, breach, &seen, self.counters.decisions, now_mono, now_utc);
@@ -458,6 +493,15 @@ impl Gate {
         let mut out = Decision::default();
         self.conclude_no(order, instrument, Err(breach), Seen::default(), now_mono, now_utc, &mut out);
         out
+    }
+
+    /// Of a trip of this gateway's own (control 32) the numbers lie with the cold part of the instrument.
+    #[cold]
+    fn detailed(&self, breach: Breach, instrument: Option<usize>) -> Breach {
+        match instrument.map(|at| self.cold[at].velocity) {
+            Some((moved, most)) if breach.reason == ReasonCode::Velocity => Breach::new(32, breach.reason, moved, most, Unit::Ticks),
+            _ => breach,
+        }
     }
 
     #[inline(always)]

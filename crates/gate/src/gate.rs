@@ -2,6 +2,7 @@
 //! The gate: tables in, one decision out, state kept in between.
 use crate::directory::Directory;
 use crate::duplicates::Duplicates;
+use crate::extended::Extended;
 use crate::holds::{Held, MOST_HELD};
 use crate::ids::IdSet;
 use crate::options::GateOptions;
@@ -122,6 +123,7 @@ pub struct Gate {
     pub(crate) scoring: Option<Box<Scoring>>,
     pub(crate) held: Vec<Held>,
     pub(crate) resolved: Vec<Decision>,
+    pub(crate) extended: Extended,
     pub(crate) epoch: u32,
     pub(crate) kill_word: u64,
     pub(crate) counters: Counters,
@@ -194,6 +196,7 @@ impl Gate {
         let past = files.journal.as_ref().map(GateJournalReader::open);
         let table = GateTable::create(&files.gate, &keys, &create)?;
         let mut gate = Gate {
+            extended: Extended::new(&controls, &options)?,
             epoch: limits.epoch(),
             instruments: PrivateMemory::new(instruments.len().max(1))?,
             routes: PrivateMemory::new(instruments.len().max(1))?,
@@ -226,7 +229,10 @@ impl Gate {
         };
         gate.start(&accounts, &strategies)?;
         if let Some(past) = past {
+            gate.extended.is_folding = true;
             gate.rebuild(past)?;
+            gate.extended.is_folding = false;
+            gate.read_all_ledgers();
         }
         Ok(gate)
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the gate writes into its journal, and the fold that rebuilds its state from it (`records` section 4).
+use crate::decide::At;
 use crate::gate::{Gate, GateError};
 use crate::merge::{Version, has_model, sound_values, tightest};
 use crate::rate::Bucket;
@@ -8,7 +9,8 @@ use crate::venue::VenueMessage;
 use bytemuck::{Pod, Zeroable};
 use pretrade_journal::{GateJournal, GateJournalReader, GateJournalRecord, JournalError, RecordKind};
 use pretrade_records::limits::flags;
-use pretrade_records::{Decision, LimitsRecord, Order, Verdict};
+use pretrade_records::{Action, Decision, LimitsRecord, Order, Verdict};
+use pretrade_shm::Level;
 use pretrade_shm::clock::ClockDomain;
 
 /// One decision with what it read: order and decision in one record, since both are known together.
@@ -144,6 +146,42 @@ impl Transition {
     /// The journal before was not whole: no position is known until it is told again.
     pub const POSITIONS_UNKNOWN: u8 = 5;
 
+    /// The trip of this gateway's own changed; `first` is the one in force.
+    pub const TRIP_GATEWAY: u8 = 6;
+    /// A level was stopped or resumed (controls 23 and 25).
+    pub const LATCH: u8 = 7;
+    /// The profit of a level rose above its session peak.
+    pub const PEAK: u8 = 8;
+    /// Profit of a level at the start of a session.
+    pub const SESSION: u8 = 9;
+
+    /// The trip of this gateway's own now in force, 0 where none, with the ticks moved and the trigger.
+    #[must_use]
+    pub fn trip_gateway(instrument_id: u32, id: u64, (moved, most): (i64, i64)) -> Self {
+        let narrow = |ticks: i64| u64::from(u32::try_from(ticks).unwrap_or(u32::MAX));
+        Transition { instrument_id, what: Self::TRIP_GATEWAY, first: id, second: narrow(moved) << 32 | narrow(most), ..Default::default() }
+    }
+
+    /// A stop of a level: its control, its id (0 = resumed), and what was measured.
+    #[must_use]
+    pub fn latch(level: Level, id: u32, control: u8, latch: u64, measured: i64) -> Self {
+        Transition {
+            instrument_id: id,
+            what: Self::LATCH,
+            level: level as u8,
+            cause: control,
+            pad: 0,
+            first: latch,
+            second: measured.cast_unsigned(),
+        }
+    }
+
+    /// A number of a level's profit.
+    #[must_use]
+    pub fn profit(level: Level, id: u32, what: u8, amount: i64) -> Self {
+        Transition { instrument_id: id, what, level: level as u8, first: amount.cast_unsigned(), ..Default::default() }
+    }
+
     /// Latches now in force, 0 where none.
     #[must_use]
     pub fn trip(instrument_id: u32, sidecar: u64, human: u64) -> Self {
@@ -269,6 +307,7 @@ impl Gate {
         for ledger in self.accounts.iter_mut().chain(self.strategies.iter_mut()).chain(std::iter::once(&mut *self.firm)) {
             (ledger.bucket_new, ledger.bucket_replace) = (Bucket::default(), Bucket::default());
         }
+        self.extended.forget_monotonic();
         self.duplicates.clear();
         self.age_holds();
         self.scoring.iter_mut().for_each(|scoring| scoring.forget_monotonic());
@@ -287,9 +326,11 @@ impl Gate {
             Some(RecordKind::Decision) => self.fold_decision(&record.payload_as()),
             Some(RecordKind::Venue) => {
                 let message: VenueMessage = record.payload_as();
+                self.extended.observe(record.mono, record.ts);
                 self.apply_venue(&message);
             }
             Some(RecordKind::Limits) => self.fold_limits(&record.payload_as(), record.mono),
+            Some(RecordKind::Mark) => self.fold_profit(&record.payload_as()),
             Some(RecordKind::Control) => self.fold_transition(&record.payload_as()),
             _ => {}
         }
@@ -320,7 +361,7 @@ impl Gate {
         self.unhold(d.client_order_id, read.session_id);
         match Verdict::try_from(d.verdict) {
             Ok(Verdict::Accept) => {
-                self.apply(&order, d.mono_decision, false);
+                self.apply_folded(&order, read, d.mono_decision, d.ts_decision);
                 self.learn_again(&order, read.bid_price, read.ask_price, d.mono_decision, d.ts_decision);
             }
             Ok(Verdict::Hold) => {
@@ -354,9 +395,17 @@ impl Gate {
         if transition.what == Transition::POSITIONS_UNKNOWN {
             return self.forget_positions();
         }
+        if transition.what == Transition::LATCH {
+            return self.fold_latch(transition);
+        }
         let Some(at) = self.instrument_index.get(transition.instrument_id) else { return };
         let (cold, instrument) = (&mut self.cold[at], &mut self.instruments[at]);
         match transition.what {
+            Transition::TRIP_GATEWAY => {
+                (cold.trip_gateway, cold.gateway_shown) = (transition.first, transition.first);
+                cold.last_gateway = cold.last_gateway.max(transition.first);
+                cold.velocity = ((transition.second >> 32) as i64, (transition.second & 0xffff_ffff) as i64);
+            }
             Transition::TRIP => (cold.trip_sidecar, cold.trip_human) = (transition.first, transition.second),
             Transition::STAGE => {
                 cold.stage = Stage {
@@ -374,12 +423,43 @@ impl Gate {
             }
             _ => {}
         }
-        instrument.trip_id = if cold.trip_sidecar != 0 { cold.trip_sidecar } else { cold.trip_human };
-        if instrument.trip_id != 0 {
-            instrument.flags |= crate::state::flag::TRIPPED;
-        } else {
-            instrument.flags &= !crate::state::flag::TRIPPED;
+        cold.latch(instrument);
+    }
+
+    fn fold_latch(&mut self, t: &Transition) {
+        let Some(party) = self.extended.party_mut(t.level, t.instrument_id) else { return };
+        if t.first == 0 && party.latch.control == 25 {
+            party.executions = 0;
         }
+        party.latch.last = party.latch.last.max(t.first);
+        (party.latch.id, party.latch.measured) = (t.first, t.second.cast_signed());
+        if t.first != 0 {
+            party.latch.control = t.cause;
+        }
+    }
+
+    fn fold_profit(&mut self, t: &Transition) {
+        let Some(party) = self.extended.party_mut(t.level, t.instrument_id) else { return };
+        let amount = i128::from(t.first.cast_signed());
+        match t.what {
+            Transition::PEAK => party.profit.peak = amount,
+            Transition::SESSION => (party.profit.base, party.profit.peak, party.profit.is_base_due) = (amount, 0, false),
+            _ => {}
+        }
+    }
+
+    /// As the earlier life did: with the prices its decision read.
+    fn apply_folded(&mut self, order: &Order, read: &Read, now_mono: i64, now_utc: i64) {
+        if self.extended.is_on
+            && order.action != Action::Cancel as u8
+            && let (Some(instrument), Some(account)) = (self.instrument_index.get(order.instrument_id), self.account_index.get(order.account_id))
+        {
+            let strategy = self.strategy_index.get(order.strategy_id).unwrap_or(0);
+            let at = At { instrument, account, strategy, cell: self.cell_at(instrument, account) };
+            self.prepare_folded(order, &at, read.bid_price, read.ask_price, now_mono, now_utc);
+        }
+        self.extended.observe(now_mono, now_utc);
+        self.apply(order, now_mono, false);
     }
 }
 

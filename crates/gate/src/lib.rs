@@ -15,6 +15,7 @@ pub mod decide;
 pub mod directory;
 pub mod duplicates;
 pub mod evaluate;
+pub mod extended;
 pub mod gate;
 pub mod holds;
 pub mod ids;
@@ -36,5 +37,5 @@ pub mod venue;
 
 pub use decide::Approved;
 pub use gate::{Counters, Gate, GateError, GateFiles};
-pub use options::GateOptions;
+pub use options::{GateOptions, SelfMatch};
 pub use venue::{VenueKind, VenueMessage};

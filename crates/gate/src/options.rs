@@ -2,6 +2,18 @@
 //! Numbers of the gate itself: deadlines, windows, capacities. Limits live in the tables.
 use pretrade_records::units::{NS_PER_MS, NS_PER_S};
 
+/// Scope of control 30.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SelfMatch {
+    /// Not configured.
+    #[default]
+    Off,
+    /// Orders of the same account.
+    Account,
+    /// Orders of all accounts.
+    Firm,
+}
+
 /// How a gate behaves; every duration in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GateOptions {
@@ -32,6 +44,10 @@ pub struct GateOptions {
     /// Controls, by bit number, that a reviewer waived; set for the one decision that ends a wait.
     #[doc(hidden)]
     pub waived_controls: u64,
+    /// Control 30: whose own working orders an order must not trade with.
+    pub self_match: SelfMatch,
+    /// When a session day begins, ns after midnight UTC: controls 20 and 23 start anew.
+    pub session_start_ns: i64,
     /// Every position starts at zero; otherwise it is missing until set.
     pub is_flat_at_start: bool,
     /// Orders that can live at once.
@@ -65,6 +81,8 @@ impl Default for GateOptions {
             hold_timeout_ns: 60 * NS_PER_S,
             hold_second_notional: i64::MAX,
             waived_controls: 0,
+            self_match: SelfMatch::Off,
+            session_start_ns: 0,
             is_flat_at_start: false,
             live_orders: 1 << 16,
             id_blocks: 1 << 16,
@@ -86,6 +104,9 @@ impl GateOptions {
         ];
         if let Some((name, value)) = positive.iter().find(|(_, value)| *value <= 0) {
             return Some(format!("{name} is {value}; it must be above 0"));
+        }
+        if !(0..86_400 * NS_PER_S).contains(&self.session_start_ns) {
+            return Some(format!("session_start_ns is {}; it must be inside a day", self.session_start_ns));
         }
         if self.stale_order_ns < 0 || self.duplicate_window_ns < 0 {
             return Some(format!("stale_order_ns {} and duplicate_window_ns {} must not be below 0", self.stale_order_ns, self.duplicate_window_ns));

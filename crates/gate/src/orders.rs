@@ -232,6 +232,11 @@ impl OrderTable {
         self.used == 0
     }
 
+    /// Every place in use, ids of pending replaces included.
+    pub fn iter_with_aliases(&self) -> impl Iterator<Item = &LiveOrder> {
+        self.orders[..self.touched as usize].iter().filter(|o| o.state != state::EMPTY)
+    }
+
     /// Every live order, aliases left out.
     pub fn iter(&self) -> impl Iterator<Item = &LiveOrder> {
         self.orders[..self.touched as usize].iter().filter(|o| o.state != state::EMPTY && o.state != state::ALIAS)

@@ -14,6 +14,9 @@ pub struct Bucket {
 /// Interval of a rate of zero: longer than any bucket, and with any clock reading still inside 64 bits.
 pub const NEVER: i64 = 1 << 61;
 
+/// Length of a bucket of messages per minute.
+pub const MINUTE: i64 = 60 * NS_PER_S;
+
 /// Nanoseconds between two messages: 0 = no bound, [`NEVER`] = none allowed.
 #[must_use]
 pub fn interval(per_second: i64) -> i64 {
@@ -30,6 +33,12 @@ impl Bucket {
     #[must_use]
     pub fn has_token(&self, interval: i64, now_mono: i64) -> bool {
         (self.full_at.wrapping_sub(now_mono)).max(0).wrapping_add(interval) <= NS_PER_S
+    }
+
+    /// As [`Bucket::has_token`] for a bucket holding one minute of messages.
+    #[must_use]
+    pub fn has_minute_token(&self, interval: i64, now_mono: i64) -> bool {
+        (self.full_at.wrapping_sub(now_mono)).max(0).wrapping_add(interval) <= MINUTE
     }
 
     /// Takes a token of a forwarded message.
@@ -63,6 +72,20 @@ mod tests {
         assert!(!bucket.has_token(step, 5 + step - 1));
         assert!(bucket.has_token(step, 5 + step));
         assert_eq!(bucket.taken(step, 5), 100);
+    }
+
+    #[test]
+    fn a_minute_holds_its_number_whatever_second_it_comes_in() {
+        let (mut bucket, step, mut passed) = (Bucket::default(), MINUTE / 7, 0);
+        while bucket.has_minute_token(step, 0) {
+            bucket.spend(step, 0);
+            passed += 1;
+        }
+        assert_eq!(passed, 7);
+        // A minute is not a multiple of seven nanoseconds: the token comes up to six of them early.
+        assert!(!bucket.has_minute_token(step, step - 7));
+        assert!(bucket.has_minute_token(step, step));
+        assert!(!Bucket::default().has_minute_token(NEVER, 1));
     }
 
     #[test]

@@ -48,6 +48,10 @@ impl Gate {
         }
         if is_changed || is_quote_changed || instrument_is_ramping(self.instruments[at].flags) {
             self.derive_bounds(at);
+            self.judge_velocity(at, now_mono, now_utc);
+        }
+        if is_changed && self.extended.has_margin {
+            self.recount_margin(at);
         }
         if self.shown(at) != shown {
             self.publish_instrument(at, now_mono);
@@ -68,7 +72,7 @@ impl Gate {
         let mut row = ControlsRecord::default();
         let is_read = self.controls.read(cold.controls_slot, &mut row) == ReadOutcome::Fresh && ControlsTable::is_intact(&row);
         let words = self.controls.state(cold.controls_slot);
-        instrument.flags &= flag::TRIPPED | flag::TRIPPED_BY_MODEL | flag::RAMPING;
+        instrument.flags &= flag::TRIPPED | flag::TRIPPED_BY_MODEL | flag::TRIPPED_BY_GATEWAY | flag::RAMPING;
         instrument.flags |= words_flags(words);
         if !is_read {
             // Read again at the next order; until then nothing is allowed.
@@ -76,7 +80,8 @@ impl Gate {
             instrument.flags |= flag::NO_STATIC | flag::ENABLED;
             return true;
         }
-        (cold.resumed_sidecar, cold.resumed_human, cold.human_word) = (row.resumed_sidecar, row.resumed_human, words.trip);
+        (cold.resumed_sidecar, cold.resumed_gateway, cold.resumed_human) = (row.resumed_sidecar, row.resumed_gateway, row.resumed_human);
+        cold.human_word = words.trip;
         cold.envelope = Envelope::of(&row);
         instrument.generation = generation;
         (instrument.tick_size, instrument.lot_size, instrument.value_per_tick_lot) = (row.tick_size, row.lot_size, row.value_per_tick_lot);
@@ -128,9 +133,11 @@ impl Gate {
     }
 
     /// Latches and clears the breaker: a trip holds until a resume names it, whatever the record says later.
-    fn read_trips(&mut self, at: usize, now_mono: i64, now_utc: i64) -> bool {
+    pub(crate) fn read_trips(&mut self, at: usize, now_mono: i64, now_utc: i64) -> bool {
         let (cold, instrument) = (&mut self.cold[at], &mut self.instruments[at]);
         let before = (cold.trip_sidecar, cold.trip_human);
+        let gateway_before = std::mem::replace(&mut cold.gateway_shown, if cold.trip_gateway > cold.resumed_gateway { cold.trip_gateway } else { 0 });
+        cold.trip_gateway = cold.gateway_shown;
         if cold.is_intact && cold.record.flags & flags::TRIPPED != 0 {
             cold.trip_sidecar = cold.trip_sidecar.max(cold.record.trip_id);
         }
@@ -142,16 +149,17 @@ impl Gate {
             cold.trip_human = 0;
         }
         let after = (cold.trip_sidecar, cold.trip_human);
-        if before == after {
+        if before == after && gateway_before == cold.gateway_shown {
             return false;
         }
-        instrument.flags &= !(flag::TRIPPED | flag::TRIPPED_BY_MODEL);
-        if after != (0, 0) {
-            instrument.flags |= flag::TRIPPED | if after.0 != 0 { flag::TRIPPED_BY_MODEL } else { 0 };
+        cold.latch(instrument);
+        let (id, gateway, velocity) = (cold.instrument_id, cold.trip_gateway, cold.velocity);
+        if before != after {
+            self.record_transition(Transition::trip(id, after.0, after.1), now_mono, now_utc);
         }
-        instrument.trip_id = if after.0 != 0 { after.0 } else { after.1 };
-        let id = cold.instrument_id;
-        self.record_transition(Transition::trip(id, after.0, after.1), now_mono, now_utc);
+        if gateway_before != gateway {
+            self.record_transition(Transition::trip_gateway(id, gateway, velocity), now_mono, now_utc);
+        }
         true
     }
 
@@ -232,6 +240,7 @@ impl Gate {
             is_whole &= read_ledger(&self.controls, ledger, Level::Strategy, PPM);
         }
         is_whole &= read_ledger(&self.controls, &mut self.firm, Level::Firm, share(Level::Firm));
+        is_whole &= self.read_parties(&share);
         // What stops this gateway stops whatever it would send: its own row's words count as the firm's.
         if let Some(slot) = self.controls.row(Level::Gateway, u32::from(self.files.gateway_id)) {
             self.firm.flags |= words_flags(self.controls.state(slot));
@@ -286,7 +295,7 @@ fn hot_limits(instrument: &mut crate::state::Instrument, values: &Values, static
 }
 
 /// A level's static numbers; a row that lacks one of them allows nothing (control 9).
-fn read_ledger(controls: &ControlsTable, ledger: &mut Ledger, level: Level, share_ppm: u32) -> bool {
+pub(crate) fn read_ledger(controls: &ControlsTable, ledger: &mut Ledger, level: Level, share_ppm: u32) -> bool {
     let mut row = ControlsRecord::default();
     let slot = (ledger.controls_slot as usize).checked_sub(1);
     let is_read = slot.is_some_and(|slot| controls.read(slot, &mut row) == ReadOutcome::Fresh && ControlsTable::is_intact(&row));

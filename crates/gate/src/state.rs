@@ -25,6 +25,8 @@ pub mod flag {
     pub const NEGATIVE_PRICE: u32 = 32;
     /// A limit is on its way to a looser value: look again at each order.
     pub const RAMPING: u32 = 64;
+    /// A trip of this gateway is in force (control 32).
+    pub const TRIPPED_BY_GATEWAY: u32 = 256;
     /// The trip in force came from a model (FIX 103 = 21), not from a human.
     pub const TRIPPED_BY_MODEL: u32 = 128;
 }
@@ -163,10 +165,20 @@ pub struct Cold {
     pub good_quotes: Option<QuotesRecord>,
     /// Latched trip of the sidecar, 0 where none.
     pub trip_sidecar: u64,
+    /// Latched trip of this gateway (control 32), 0 where none.
+    pub trip_gateway: u64,
     /// Latched trip of a human, 0 where none.
     pub trip_human: u64,
     /// Last trip of the sidecar that a human resumed.
     pub resumed_sidecar: u64,
+    /// Last trip this gateway set.
+    pub last_gateway: u64,
+    /// Last trip of this gateway that a human resumed.
+    pub resumed_gateway: u64,
+    /// Trip of this gateway as latched last.
+    pub gateway_shown: u64,
+    /// What tripped control 32: ticks moved, and the trigger.
+    pub velocity: (i64, i64),
     /// Last trip of a human that a human resumed.
     pub resumed_human: u64,
     /// The human trip word as read last.
@@ -194,10 +206,25 @@ impl Cold {
             quotes: None,
             good_quotes: None,
             trip_sidecar: 0,
+            trip_gateway: 0,
+            last_gateway: 0,
+            resumed_gateway: 0,
+            gateway_shown: 0,
+            velocity: (0, 0),
             trip_human: 0,
             resumed_sidecar: 0,
             resumed_human: 0,
             human_word: 0,
+        }
+    }
+
+    /// Puts the latches of all sources on the hot part; a sidecar's trip is shown first, then this gateway's.
+    pub(crate) fn latch(&self, instrument: &mut Instrument) {
+        instrument.flags &= !(flag::TRIPPED | flag::TRIPPED_BY_MODEL | flag::TRIPPED_BY_GATEWAY);
+        let ids = [self.trip_sidecar, self.trip_gateway, self.trip_human];
+        instrument.trip_id = ids.into_iter().find(|id| *id != 0).unwrap_or(0);
+        for (id, bits) in ids.into_iter().zip([flag::TRIPPED | flag::TRIPPED_BY_MODEL, flag::TRIPPED | flag::TRIPPED_BY_GATEWAY, flag::TRIPPED]) {
+            instrument.flags |= if id != 0 { bits } else { 0 };
         }
     }
 

@@ -27,6 +27,9 @@ impl Gate {
         }
         self.read_all_ledgers();
         self.watch_holds(now_mono, now_utc);
+        if self.extended.is_on {
+            self.poll_extended(now_mono, now_utc);
+        }
         self.publish_status(now_mono);
         Ok(())
     }
@@ -64,6 +67,7 @@ impl Gate {
             limit_version: i.version,
             limit_epoch: i.epoch,
             trip_sidecar: cold.trip_sidecar,
+            trip_gateway: cold.trip_gateway,
             trip_human: cold.trip_human,
             mono_stage: cold.stage.mono_entered,
             position: i.position,

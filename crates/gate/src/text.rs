@@ -12,7 +12,7 @@ pub fn text(decision: &Decision) -> String {
     if unit != Unit::None {
         let (measured, label) = number(decision.measured, unit);
         let (limit, _) = number(decision.limit, unit);
-        let _ = write!(out, " {}={measured} limit={limit} unit={label}", measured_name(decision.control));
+        let _ = write!(out, " {}={measured} limit={limit} unit={label}", measured_name(decision.control, unit));
     } else if decision.reason == ReasonCode::InputMissing as u8 {
         let _ = write!(out, " input={}", missing_name(decision.control));
     } else if decision.trip_id != 0 {
@@ -50,14 +50,24 @@ fn decimal(value: i64) -> String {
 }
 
 /// What a control measures.
-fn measured_name(control: u8) -> &'static str {
+fn measured_name(control: u8, unit: Unit) -> &'static str {
     match control {
+        7 if unit == Unit::Lots => "quantity",
+        7 if unit == Unit::Money => "notional",
         7 => "phase",
         8 | 12 | 14 => "quantity",
         13 => "notional",
-        15 | 17 => "price",
+        15 | 17 | 30 => "price",
         16 => "distance_ticks",
         18 => "position",
+        19 => "exposure",
+        20 => "accumulated",
+        21 => "margin",
+        22 => "concentration",
+        23 => "loss",
+        25 => "executions",
+        29 => "messages_per_fill",
+        32 => "move_ticks",
         10 | 31 => "age_ms",
         24 => "rate",
         26 => "copies",
@@ -73,6 +83,11 @@ fn missing_name(control: u8) -> &'static str {
         14 => "adv",
         17 => "window_reference",
         18 => "position",
+        7 | 20 => "price",
+        19 => "position_value",
+        21 => "initial_margin",
+        22 => "reference",
+        23 => "mark",
         _ => "unknown",
     }
 }

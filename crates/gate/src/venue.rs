@@ -61,8 +61,10 @@ const _: () = assert!(core::mem::size_of::<VenueMessage>() == 64);
 impl Gate {
     /// Journals a venue message, then acts on it. `false` where it names an order the gate does not know.
     pub fn on_venue(&mut self, message: &VenueMessage, now_mono: i64, now_utc: i64) -> bool {
-        self.record(RecordKind::Venue, bytemuck::cast_slice(std::slice::from_ref(message)), now_mono, now_utc);
-        let is_known = self.apply_venue(message);
+        let message = self.priced(message);
+        self.record(RecordKind::Venue, bytemuck::cast_slice(std::slice::from_ref(&message)), now_mono, now_utc);
+        self.extended.observe(now_mono, now_utc);
+        let is_known = self.apply_venue(&message);
         self.counters.unknown_venue += u64::from(!is_known);
         is_known
     }
@@ -73,7 +75,18 @@ impl Gate {
         self.apply_venue(message)
     }
 
+    /// A stated position without a price is held at the mid of the last good quotes; the journal says so.
+    fn priced(&self, m: &VenueMessage) -> VenueMessage {
+        let is_due = self.extended.is_on && m.kind == VenueKind::Position as u8 && m.price == 0;
+        let price = self.instrument_index.get(m.instrument_id).filter(|_| is_due).and_then(|at| self.mid(at));
+        VenueMessage { price: price.unwrap_or(m.price), ..*m }
+    }
+
     pub(crate) fn apply_venue(&mut self, m: &VenueMessage) -> bool {
+        if self.extended.is_on { self.apply_venue_extended(m) } else { self.apply_message(m) }
+    }
+
+    pub(crate) fn apply_message(&mut self, m: &VenueMessage) -> bool {
         let Ok(kind) = VenueKind::try_from(m.kind) else { return false };
         if kind == VenueKind::Position {
             return self.set_position(m);
@@ -109,7 +122,7 @@ impl Gate {
     }
 
     /// What a message says of instrument, account and side (0 = nothing) agrees with the order.
-    fn is_about(&self, m: &VenueMessage, order: &LiveOrder) -> bool {
+    pub(crate) fn is_about(&self, m: &VenueMessage, order: &LiveOrder) -> bool {
         (m.instrument_id == 0 || self.instrument_index.get(m.instrument_id) == Some(order.instrument as usize))
             && (m.account_id == 0 || self.account_index.get(m.account_id) == Some(usize::from(order.account)))
             && (m.side == Side::None as u8 || m.side == order.side)
@@ -183,6 +196,9 @@ impl Gate {
         self.accounts[usize::from(order.account)].open_orders += by;
         self.strategies[usize::from(order.strategy)].open_orders += by;
         self.firm.open_orders += by;
+        if self.extended.is_on {
+            self.count_open_above(order, by);
+        }
     }
 
     #[inline(always)]

@@ -41,8 +41,10 @@ impl Level {
         match self {
             Level::Instrument => Parameter::ALL,
             Level::Account => &[MaxOrderQuantity, MaxOrderNotional, RateNewPerS, RateReplacePerS, PositionMaxLong, PositionMaxShort],
-            Level::Strategy | Level::Firm => &[MaxOrderQuantity, MaxOrderNotional, RateNewPerS, RateReplacePerS],
-            Level::Trader | Level::Desk | Level::Venue | Level::Gateway => &[],
+            Level::Strategy | Level::Trader | Level::Desk | Level::Venue | Level::Firm => {
+                &[MaxOrderQuantity, MaxOrderNotional, RateNewPerS, RateReplacePerS]
+            }
+            Level::Gateway => &[],
         }
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One check, one function, one reason code. Each sees the same context and changes nothing.
 pub mod exposure;
+pub mod extended;
 pub mod flow;
 pub mod form;
 pub mod limits;

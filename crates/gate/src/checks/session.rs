@@ -11,10 +11,16 @@ pub fn check_kill(kill_word: u64, flags: u32) -> Check {
     if kill_word == 0 && flags & flag::KILLED == 0 { Ok(()) } else { Err(Breach::plain(1, ReasonCode::KillSwitch)) }
 }
 
-/// Control 2: the breaker of the instrument is not latched.
+/// Control 2: the breaker of the instrument is not latched; a trip of this gateway's own is control 32.
 #[inline(always)]
 pub fn check_breaker(instrument: &Instrument) -> Check {
-    if instrument.flags & flag::TRIPPED == 0 { Ok(()) } else { Err(Breach::plain(2, ReasonCode::BreakerTripped)) }
+    if instrument.flags & flag::TRIPPED == 0 { Ok(()) } else { Err(tripped(instrument.flags)) }
+}
+
+#[cold]
+#[inline(never)]
+fn tripped(flags: u32) -> Breach {
+    if flags & flag::TRIPPED_BY_GATEWAY != 0 { Breach::plain(32, ReasonCode::Velocity) } else { Breach::plain(2, ReasonCode::BreakerTripped) }
 }
 
 /// Control 3: under reduce-only the order is a verified reduction.

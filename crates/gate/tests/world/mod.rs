@@ -157,7 +157,7 @@ impl World {
         Self::of(rows, open_static(), flat(), false)
     }
 
-    fn of(rows: &[ControlsRecord], block: ParameterBlock, options: GateOptions, journal: bool) -> Self {
+    pub fn of(rows: &[ControlsRecord], block: ParameterBlock, options: GateOptions, journal: bool) -> Self {
         let base = if std::path::Path::new("/dev/shm").is_dir() { PathBuf::from("/dev/shm") } else { std::env::temp_dir() };
         let directory = base.join(format!("pretrade-gate-test-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)));
         std::fs::create_dir_all(&directory).unwrap();
