@@ -13,6 +13,7 @@ use pretrade_journal::{GateJournal, GateJournalOptions, GateJournalReader, Journ
 use pretrade_records::Decision;
 use pretrade_records::units::ANY_STRATEGY;
 use pretrade_shm::clock::ClockDomain;
+use pretrade_shm::gate::LEVEL_KEY;
 use pretrade_shm::memory::PrivateMemory;
 use pretrade_shm::{Access, ControlsTable, CreateOptions, GateTable, Level, LimitsTable, QuotesTable, TableError};
 use std::fmt;
@@ -187,7 +188,9 @@ impl Gate {
                 files.controls.display()
             )));
         }
-        let keys: Vec<(u32, u32)> = instruments.iter().map(|(id, _)| (*id, ANY_STRATEGY)).collect();
+        let stoppable = [Level::Account, Level::Strategy, Level::Trader, Level::Desk, Level::Venue, Level::Firm];
+        let levels = stoppable.into_iter().flat_map(|level| ids(level).into_iter().map(move |(id, _)| (id, LEVEL_KEY + level as u32)));
+        let keys: Vec<(u32, u32)> = instruments.iter().map(|(id, _)| (*id, ANY_STRATEGY)).chain(levels).collect();
         let create = CreateOptions { owner_id: u32::from(files.gateway_id), ..CreateOptions::new(files.clock_domain) };
         let scoring = match &files.order_error {
             Some(folder) => Some(Box::new(Scoring::open(folder, instruments.len(), accounts.len(), strategies.len() + 1)?)),

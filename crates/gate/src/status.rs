@@ -4,7 +4,7 @@ use crate::breach::Breach;
 use crate::gate::{Gate, GateError};
 use crate::state::flag;
 use pretrade_records::units::ANY_STRATEGY;
-use pretrade_shm::gate::GateWord;
+use pretrade_shm::gate::{GateWord, LEVEL_KEY};
 use pretrade_shm::{Access, GateRecord, LimitsTable, QuotesTable};
 
 impl Gate {
@@ -79,6 +79,21 @@ impl Gate {
         let is_published = self.table.slot(cold.instrument_id, ANY_STRATEGY).is_some_and(|slot| self.table.publish(slot, &record).is_ok());
         self.counters.unrecorded += u64::from(!is_published);
         let _ = self.table.set_word(GateWord::MonoDecision, now_mono.cast_unsigned());
+    }
+
+    /// What stops a level, where something may: viewers see it, and a resume names it.
+    pub(crate) fn publish_level(&mut self, place: usize) {
+        let party = &self.extended.parties[place];
+        let record = GateRecord {
+            instrument_id: party.id,
+            strategy_id: LEVEL_KEY + party.level as u32,
+            stage: if party.latch.id == 0 { 0 } else { party.latch.control },
+            trip_gateway: party.latch.id,
+            ..Default::default()
+        };
+        let slot = self.table.slot(record.instrument_id, record.strategy_id);
+        let is_published = slot.is_none_or(|slot| self.table.publish(slot, &record).is_ok());
+        self.counters.unrecorded += u64::from(!is_published);
     }
 
     pub(crate) fn publish_status(&mut self, now_mono: i64) {

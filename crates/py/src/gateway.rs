@@ -2,11 +2,11 @@
 //! `pretrade._native.gateway`: the gate and its decisions.
 use pretrade_gate::holds::{Held, HoldOutcome, Reviewed};
 use pretrade_gate::replay::{Replay, replay as run_replay};
-use pretrade_gate::{Gate as NativeGate, GateError, GateFiles, GateOptions, VenueMessage, text};
+use pretrade_gate::{Gate as NativeGate, GateError, GateFiles, GateOptions, SelfMatch, VenueMessage, text};
 use pretrade_journal::GateJournalOptions;
 use pretrade_records::parameter::Parameter;
 use pretrade_records::{Decision as Record, LimitsRecord, Order, QuotesRecord, ReasonCode, Tier, Unit, Verdict};
-use pretrade_shm::ControlsRecord;
+use pretrade_shm::{ControlsRecord, Level};
 use pretrade_shm::clock::{ClockDomain, boot_domain, simulated_domain};
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
@@ -340,6 +340,30 @@ impl Gate {
         Ok(PyBytes::new(py, bytemuck::cast_slice(&resolved)))
     }
 
+    /// What a row of a level did and holds, by name; `None` where it has no row. Numbers beyond 64 bits are cut there.
+    fn party(&mut self, py: Python<'_>, level: u8, id: u32) -> PyResult<Option<HashMap<&'static str, i64>>> {
+        let level = Level::try_from(level).map_err(|e| PyValueError::new_err(e.to_string()))?;
+        let Some(p) = self.open_gate(py)?.party(level, id) else { return Ok(None) };
+        let money = |amount: i128| i64::try_from(amount).unwrap_or(if amount < 0 { i64::MIN } else { i64::MAX });
+        Ok(Some(HashMap::from([
+            ("working_buy", money(p.exposure.working_buy)),
+            ("working_sell", money(p.exposure.working_sell)),
+            ("net", money(p.exposure.net)),
+            ("gross", money(p.exposure.gross)),
+            ("realised", money(p.profit.realised)),
+            ("profit", money(p.profit.now())),
+            ("peak", money(p.profit.peak)),
+            ("day_value", money(p.day.value)),
+            ("day_quantity", p.day.quantity),
+            ("day_orders", p.day.orders),
+            ("day_cancels", p.day.cancels),
+            ("day_trades", p.day.trades),
+            ("window_orders", p.window.sum().orders),
+            ("executions", p.executions),
+            ("stop_id", p.latch.id as i64),
+        ])))
+    }
+
     /// Live orders.
     #[getter]
     fn open_orders(&mut self, py: Python<'_>) -> PyResult<i64> {
@@ -502,6 +526,8 @@ pub(crate) fn options_of(given: &HashMap<String, i64>) -> PyResult<GateOptions> 
             "hold_timeout_ns" => options.hold_timeout_ns = value,
             "hold_second_notional" => options.hold_second_notional = value,
             "hold_controls" => options.hold_controls = narrow(name, value)?,
+            "self_match" => options.self_match = self_match(value)?,
+            "session_start_ns" => options.session_start_ns = value,
             "is_flat_at_start" => options.is_flat_at_start = value != 0,
             "live_orders" => options.live_orders = narrow(name, value)?,
             "id_blocks" => options.id_blocks = narrow(name, value)?,
@@ -509,6 +535,15 @@ pub(crate) fn options_of(given: &HashMap<String, i64>) -> PyResult<GateOptions> 
         }
     }
     Ok(options)
+}
+
+fn self_match(value: i64) -> PyResult<SelfMatch> {
+    Ok(match value {
+        0 => SelfMatch::Off,
+        1 => SelfMatch::Account,
+        2 => SelfMatch::Firm,
+        _ => return Err(PyValueError::new_err(format!("self_match is {value}; it must be 0 (off), 1 (account) or 2 (firm)"))),
+    })
 }
 
 fn narrow<T: TryFrom<i64>>(name: &str, value: i64) -> PyResult<T> {

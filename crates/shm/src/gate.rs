@@ -77,6 +77,10 @@ impl TableRecord for GateRecord {
     read_locked!(16);
 }
 
+/// Second number of the key of a level's record is this plus the [`crate::Level`] code; `instrument_id` is then the row's id,
+/// `stage` the control that stopped it and `trip_gateway` the stop.
+pub const LEVEL_KEY: u32 = 0xFFFF_FF00;
+
 /// The `gate` table of one gateway.
 pub type GateTable = Table<GateRecord>;
 

@@ -68,8 +68,15 @@ def breaker_list(run: Run = DEFAULT_RUN, json: AsJson = False) -> None:
     """List breakers that are tripped."""
     from pretrade.limits import Controls, RunDirectory
 
-    rows = [{"instrument_id": t.instrument_id, "source": t.source, "trip_id": t.trip_id} for t in Controls.open(RunDirectory(run)).trips()]
-    emit({"trips": rows}) if json else table(rows, "tripped breakers")
+    controls = Controls.open(RunDirectory(run))
+    rows = [{"instrument_id": t.instrument_id, "source": t.source, "trip_id": t.trip_id} for t in controls.trips()]
+    stops = [{"level": s.level.name.lower(), "id": s.row_id, "stop_id": s.stop_id, "control": s.control} for s in controls.stops()]
+    if json:
+        emit({"trips": rows, "stops": stops})
+        return
+    table(rows, "tripped breakers")
+    if stops:
+        table(stops, "stopped levels")
 
 
 def breaker_resume(
@@ -83,6 +90,24 @@ def breaker_resume(
     from pretrade.limits import Controls, RunDirectory
 
     Controls.open(RunDirectory(run)).resume(instrument, trip, by, reason)
+
+
+def breaker_resume_level(
+    level: Annotated[str, typer.Argument(help="account, strategy, trader, desk, venue or firm.")],
+    row: Annotated[int, typer.Argument(help="Id at that level; 0 for the firm.")],
+    stop: Annotated[int, typer.Argument(help="Stop id, as listed.")],
+    by: By,
+    reason: Reason,
+    second_by: Annotated[str | None, typer.Option("--second-by", help="A second person, after a loss.")] = None,
+    run: Run = DEFAULT_RUN,
+) -> None:
+    """End a gateway's stop of a level (repeated execution, loss) by name."""
+    from pretrade.limits import Controls, Level, RunDirectory
+
+    known = {found.name.lower(): found for found in Level}
+    if level not in known:
+        raise typer.BadParameter(f"{level!r} is no level; it must be one of {', '.join(known)}")
+    Controls.open(RunDirectory(run)).resume_level(known[level], row, stop, by, reason, second_by=second_by)
 
 
 def kill_arm(by: By, reason: Reason, run: Run = DEFAULT_RUN) -> None:
@@ -119,7 +144,7 @@ def register(app: typer.Typer) -> None:
     """Add the verbs."""
     groups: tuple[tuple[str, dict[str, Callable[..., None]], str], ...] = (
         ("limits", {"show": limits_show, "load": limits_load}, "Limits in force."),
-        ("breaker", {"list": breaker_list, "resume": breaker_resume}, "Tripped breakers."),
+        ("breaker", {"list": breaker_list, "resume": breaker_resume, "resume-level": breaker_resume_level}, "Tripped breakers."),
         ("kill", {"arm": kill_arm, "release": kill_release}, "The kill switch."),
         ("audit", {"verify": audit_verify}, "Journals."),
     )

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from pretrade._native import domain as _native
+from pretrade.domain import level_limits
 from pretrade.domain.codes import Phase
 from pretrade.domain.errors import ConfigError
 from pretrade.domain.fix import FixConfig, FixSession
@@ -27,6 +28,7 @@ _T = typing.TypeVar("_T")
 
 PRICE_SCALE: Final = 1_000_000_000
 UNLIMITED: Final = 2**63 - 1
+_DAY_S: Final = 86_400
 UNLIMITED_U32: Final = 2**32 - 1
 STANDOFF_OFF: Final = -(2**31)
 PARAMETERS: Final[dict[str, int]] = dict(_native.PARAMETERS)
@@ -34,6 +36,7 @@ DIRECTIONS: Final[dict[str, int]] = dict(_native.DIRECTIONS)
 """-1 where smaller is tighter, +1 where bigger is tighter; the one table (invariant I5)."""
 LEVEL_PARAMETERS: Final[dict[str, tuple[str, ...]]] = {level: tuple(names) for level, names in _native.LEVEL_PARAMETERS.items()}
 """What the gate judges at each level; a row lacking one of them allows nothing (control 9)."""
+SELF_MATCH: Final = ("off", "account", "firm")
 _U32 = frozenset(PARAMETERS) - {"max_order_quantity", "max_order_notional", "position_max_long", "position_max_short", "passive_standoff_ticks"}
 _FLOAT = frozenset({"order_error_hold", "order_error_reject", "impact_budget_bps"})
 
@@ -59,6 +62,7 @@ class Instrument:
     allow_negative_price: bool = False
     adv: int = 0
     static: dict[str, int | float] = field(default_factory=dict)
+    limits: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +174,10 @@ class GateConfig:
     """Above this value, in money as ``max_order_notional``, a release takes two persons; absent: one always suffices."""
     order_error_model: str | None = None
     """Folder of the order-error model (control 34), ``starter`` for the packaged one; absent leaves the control off."""
+    self_match: str = "off"
+    """Control 30: whose own working orders an order must not trade with: ``off``, ``account`` or ``firm``."""
+    session_start_s: int = 0
+    """When a session day begins, seconds after midnight UTC: controls 20 and 23 start anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,20 +190,72 @@ class AlertsConfig:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account the gate knows; ``static`` holds its own limits, every parameter of its level written out."""
+    """An account the gate knows; ``static`` holds its own limits, every parameter of its level written out.
+
+    ``limits`` holds what no model moves (exposure, counters, losses, ...) by name of ``LEVEL_LIMITS``; a control whose limit
+    is not there is off at this row.
+    """
 
     account_id: int
     name: str
     open_orders_max: int
     static: dict[str, int | float]
+    limits: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Firm:
-    """What bounds all accounts together; ``static`` as in :class:`Account`."""
+    """What bounds all accounts together; as :class:`Account`."""
 
     open_orders_max: int
     static: dict[str, int | float]
+    limits: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """A strategy or algorithm; where one has a row, one without is not authorised (control 5)."""
+
+    strategy_id: int
+    name: str
+    open_orders_max: int
+    static: dict[str, int | float]
+    limits: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A desk: what bounds its traders together."""
+
+    desk_id: int
+    name: str
+    open_orders_max: int
+    static: dict[str, int | float]
+    limits: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Trader:
+    """A trader and the desk that answers for it."""
+
+    trader_id: int
+    name: str
+    open_orders_max: int
+    static: dict[str, int | float]
+    desk_id: int = 0
+    limits: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class VenueSession:
+    """A session orders arrive on and whose it is; where one has a row, orders of another are not authorised (control 5)."""
+
+    session_id: int
+    name: str
+    open_orders_max: int
+    static: dict[str, int | float]
+    trader_id: int = 0
+    limits: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +275,10 @@ class Config:
     floor: dict[str, int | float]
     firm: Firm
     accounts: tuple[Account, ...] = ()
+    strategies: tuple[Strategy, ...] = ()
+    desks: tuple[Desk, ...] = ()
+    traders: tuple[Trader, ...] = ()
+    venue_sessions: tuple[VenueSession, ...] = ()
     snapshot: SnapshotConfig = field(default_factory=SnapshotConfig)
     anomaly: AnomalyConfig = field(default_factory=AnomalyConfig)
     evidence: EvidenceConfig = field(default_factory=EvidenceConfig)
@@ -254,8 +318,9 @@ class Config:
 
     @classmethod
     def _from_table(cls, table: dict[str, Any], where: str, digest: str) -> Self:
-        plural = {"instruments", "sessions", "accounts", "groups"}
-        known = {f.name for f in dataclasses.fields(cls)} - plural - {"hash"} | {name.removesuffix("s") for name in plural}
+        plural = {"instruments", "sessions", "accounts", "groups", "strategies", "desks", "traders", "venue_sessions"}
+        single = {"strategy", *(name.removesuffix("s") for name in plural - {"strategies"})}
+        known = {f.name for f in dataclasses.fields(cls)} - plural - {"hash"} | single
         _refuse_unknown(table, known, where)
         sessions = {s.name: s for s in (_session(t, f"{where} [[session]]") for t in table.get("session", []))}
         instruments = tuple(_instrument(t, f"{where} [[instrument]]") for t in table.get("instrument", []))
@@ -264,14 +329,18 @@ class Config:
         _refuse_duplicates(instruments, sessions, where)
         static = parameters(table.get("static", {}), f"{where} [static]")
         _refuse_absent(static, PARAMETERS, f"{where} [static]")
-        accounts = tuple(_level(Account, t, "account", f"{where} [[account]] {t.get('name', '?')}") for t in table.get("account", []))
-        return cls(
+        accounts = _levels(Account, table, "account", "account", where)
+        config = cls(
             instruments=instruments,
             sessions=sessions,
             static=static,
             floor=parameters(table.get("floor", {}), f"{where} [floor]"),
             firm=_level(Firm, table.get("firm", {}), "firm", f"{where} [firm]"),
             accounts=accounts,
+            strategies=_levels(Strategy, table, "strategy", "strategy", where),
+            desks=_levels(Desk, table, "desk", "desk", where),
+            traders=_levels(Trader, table, "trader", "trader", where),
+            venue_sessions=_levels(VenueSession, table, "venue_session", "venue", where),
             snapshot=_read(SnapshotConfig, table.get("snapshot", {}), f"{where} [snapshot]"),
             anomaly=_read(AnomalyConfig, table.get("anomaly", {}), f"{where} [anomaly]"),
             evidence=_read(EvidenceConfig, table.get("evidence", {}), f"{where} [evidence]"),
@@ -284,6 +353,8 @@ class Config:
             fix=_fix(table["fix"], accounts, f"{where} [fix]") if "fix" in table else None,
             hash=digest,
         )
+        _refuse_unreachable(config, where)
+        return config
 
     def instrument(self, key: str | int) -> Instrument:
         """Instrument by symbol or id.
@@ -324,6 +395,45 @@ def _refuse_absent(given: typing.Container[str], wanted: typing.Iterable[str], w
         raise ConfigError(f'{where} lacks {", ".join(missing)}; an absent limit is invalid, none is written as "unlimited" or "off"')
 
 
+def _levels(cls: type[_T], table: dict[str, Any], key: str, level: str, where: str) -> tuple[_T, ...]:
+    return tuple(_level(cls, t, level, f"{where} [[{key}]] {t.get('name', '?')}") for t in table.get(key, []))
+
+
+def _limits(table: dict[str, Any], level: str, where: str) -> dict[str, int]:
+    given = table.get("limits", {})
+    if not isinstance(given, dict):
+        raise ConfigError(f"{where} limits is {given!r}; it must be a table")
+    _refuse_unknown(given, level_limits.names_at(level), f"{where} limits")
+    return level_limits.checked(given, f"{where} limits")
+
+
+def _refuse_unreachable(config: Config, where: str) -> None:
+    """A row that names one there is not, and a control that could never fire or never pass."""
+    gate = config.gate
+    if gate.self_match not in SELF_MATCH:
+        raise ConfigError(f"{where} [gate] self_match is {gate.self_match!r}; it must be one of {', '.join(SELF_MATCH)}")
+    if not 0 <= gate.session_start_s < _DAY_S:
+        raise ConfigError(f"{where} [gate] session_start_s is {gate.session_start_s}; it must be from 0 to {_DAY_S - 1}")
+    desks, traders = {d.desk_id for d in config.desks}, {t.trader_id for t in config.traders}
+    for trader in config.traders:
+        if trader.desk_id not in {0, *desks}:
+            raise ConfigError(f"{where} [[trader]] {trader.name} has desk_id {trader.desk_id}, which has no [[desk]]")
+    for session in config.venue_sessions:
+        if session.trader_id not in {0, *traders}:
+            raise ConfigError(f"{where} [[venue_session]] {session.name} has trader_id {session.trader_id}, which has no [[trader]]")
+    reached = {s.trader_id for s in config.venue_sessions}
+    idle = [f"[[trader]] {t.name}" for t in config.traders if t.trader_id not in reached]
+    idle += [f"[[desk]] {d.name}" for d in config.desks if d.desk_id not in {t.desk_id for t in config.traders}]
+    if idle:
+        raise ConfigError(f"{where} {idle[0]} can never fire: no session or trader leads to it")
+    lacking = [i.symbol for i in config.instruments if "margin_per_lot" not in i.limits]
+    for account in config.accounts:
+        if "margin" in account.limits and lacking:
+            raise ConfigError(
+                f"{where} [[account]] {account.name} has a margin; {', '.join(lacking)} lack margin_per_lot and would refuse every order"
+            )
+
+
 def _level(cls: type[_T], table: dict[str, Any], level: str, where: str) -> _T:
     """A row above instruments: what the gate judges there is written out, what it does not is refused."""
     table, names = dict(table), LEVEL_PARAMETERS[level]
@@ -331,6 +441,7 @@ def _level(cls: type[_T], table: dict[str, Any], level: str, where: str) -> _T:
     _refuse_unknown(given, set(names), f"{where} static")
     _refuse_absent(given, names, f"{where} static")
     table["static"] = parameters(given, f"{where} static")
+    table["limits"] = _limits(table, level, where)
     _refuse_absent(table, ["open_orders_max"], where)
     if table["open_orders_max"] == "unlimited":
         table["open_orders_max"] = UNLIMITED_U32
@@ -366,6 +477,7 @@ def _instrument(table: dict[str, Any], where: str) -> Instrument:
     table = dict(table)
     where = f"{where} {table.get('symbol', '?')}"
     table["static"] = parameters(table.get("static", {}), f"{where} static")
+    table["limits"] = _limits(table, "instrument", where)
     if "tick_size" in table:
         table["tick_size"] = _scaled(table["tick_size"], PRICE_SCALE, f"{where} tick_size")
     exponent = table.get("money_exponent", -4)

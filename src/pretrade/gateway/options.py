@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from pretrade.domain.config import Config
+from pretrade.domain.config import SELF_MATCH, Config
 from pretrade.domain.errors import GateError
 
 STARTER: Final = "starter"
@@ -29,6 +29,8 @@ def options(config: Config) -> dict[str, int]:
         "duplicate_window_ns": gate.duplicate_window_ms * _MS,
         "duplicate_count": gate.duplicate_count,
         "ramp_ns": max(1, round(config.hysteresis.ramp_s * _S)),
+        "self_match": SELF_MATCH.index(gate.self_match),
+        "session_start_ns": gate.session_start_s * _S,
         "hold_controls": _bits(gate.hold_controls or []),
         "hold_timeout_ns": gate.hold_timeout_s * _S,
         "hold_second_notional": _UNLIMITED if gate.hold_second_notional is None else gate.hold_second_notional,

@@ -15,7 +15,7 @@ from pretrade.limits.run_directory import RunDirectory, clock_domain, is_simulat
 from pretrade.limits.signed import refuse_unsigned
 from pretrade.limits.state import Level, configured_records
 from pretrade.limits.tables import GateTable, LimitsTable, QuotesTable
-from pretrade.limits.trips import Trip
+from pretrade.limits.trips import Stop, Trip
 
 __all__ = [
     "CONTROLS_DTYPE",
@@ -27,6 +27,7 @@ __all__ = [
     "LimitsTable",
     "QuotesTable",
     "RunDirectory",
+    "Stop",
     "Trip",
     "clock_domain",
     "configured_records",

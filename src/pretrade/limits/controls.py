@@ -22,13 +22,14 @@ from pretrade.limits.lock import held
 from pretrade.limits.loosening import loosened, settings
 from pretrade.limits.publication import Publication
 from pretrade.limits.run_directory import RunDirectory
-from pretrade.limits.state import DIRECTIONS, KILL_LEVELS, PPM, Level, Row, State, Values, configured_rows, is_looser, read_state
-from pretrade.limits.trips import Trip, trips_in_force
+from pretrade.limits.state import DIRECTIONS, PPM, Level, Row, State, Values, configured_rows, is_looser, read_state
+from pretrade.limits.trips import Stop, Trip, stops_in_force, trips_in_force
 
 REASON_LENGTH: Final = 10
 NOBODY: Final = "configuration"
 """Who loads a configuration that loosens nothing."""
 _SPARE_ROWS: Final = 64
+_EXECUTION_THROTTLE: Final = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,10 @@ class Controls:
         """Trips in force, by instrument and source, read from all three tables."""
         return trips_in_force(self.run, self.snapshot())
 
+    def stops(self) -> list[Stop]:
+        """Levels that gateways stopped, by loss (23) or repeated execution (25)."""
+        return stops_in_force(self.run, self.snapshot())
+
     @property
     def kill_word(self) -> int:
         """Firm kill: 0 = not armed, else the number of the arming."""
@@ -158,12 +163,11 @@ class Controls:
         Raises
         ------
         ControlError
-            If gateways do not read kills of that level, or the kill stands but could not be recorded; the message says which.
+            If the kill stands but could not be recorded.
+        TableError
+            If there is no such row: its kill would stop nothing.
         """
         person = Person(by, reason)
-        if level not in KILL_LEVELS:
-            enforced = ", ".join(known.name.lower() for known in KILL_LEVELS)
-            raise ControlError(f"kill of {level.name.lower()} {row_id} would stop nothing: gateways enforce kills of {enforced}")
         number = int(self._native.arm_kill() if level is Level.FIRM else self._native.arm_row_kill(row_id, int(level)))
         fields = {"action": "arm_kill", "level": level.name.lower(), "id": row_id, "number": number}
         self._record_tightening(fields, person, f"kill {number}")
@@ -235,6 +239,27 @@ class Controls:
                     f"trip {trip_id} of instrument {instrument_id} is in force from {', '.join(t.source for t in named)}; name the source"
                 )
             fields = {"action": "resume", "level": "instrument", "id": instrument_id, "trip_id": trip_id, "source": named[0].source}
+            self._append(fields, person)
+            self._publish()
+
+    def resume_level(self, level: Level, row_id: int, stop_id: int, by: str, reason: str, *, second_by: str | None = None) -> None:
+        """End a gateway's stop of a level by naming it: one designated person after repeated execution, two after a loss.
+
+        Raises
+        ------
+        ControlError
+            If no stop of that id is in force, or the second person is missing.
+        """
+        person = Person(by, reason)
+        with self._lock(f"resume_level by {by}"):
+            in_force = [s for s in self.stops() if (s.level, s.row_id) == (level, row_id)]
+            if not in_force or in_force[0].stop_id != stop_id:
+                fresh = ", ".join(f"{s.stop_id} (control {s.control})" for s in in_force) or "none"
+                raise ControlError(f"stop {stop_id} of {level.name.lower()} {row_id} is not in force; in force: {fresh}")
+            fields: dict[str, Any] = {"action": "resume", "level": level.name.lower(), "id": row_id, "trip_id": stop_id, "source": "gateway"}
+            if in_force[0].control != _EXECUTION_THROTTLE:
+                self._two_persons(by, second_by, reason, f"resume of {level.name.lower()} {row_id} after a loss")
+                fields["second_by"] = second_by
             self._append(fields, person)
             self._publish()
 

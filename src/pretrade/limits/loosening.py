@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from pretrade.domain import Config
+from pretrade.domain.level_limits import LEVEL_LIMIT_DIRECTIONS
 from pretrade.limits.state import Level, Row, State, Values, complete_floor, is_looser
 
 _SECTIONS: Final = ("gate", "tiers", "hysteresis", "anomaly", "evidence", "snapshot")
@@ -24,6 +25,8 @@ _SETTINGS: Final[dict[str, int | None]] = {
     "gate.duplicate_window_ms": 1,
     "gate.duplicate_count": -1,
     "gate.open_orders_max": -1,
+    "gate.self_match": None,
+    "gate.session_start_s": None,
     "gate.hold_controls": None,
     "gate.hold_timeout_s": -1,
     "gate.hold_second_notional": -1,
@@ -33,6 +36,7 @@ _SETTINGS: Final[dict[str, int | None]] = {
     "hysteresis.exit_ratio": -1,
     "hysteresis.ramp_s": 1,
 }
+_LIMITS: Final = {name: direction or None for name, direction in LEVEL_LIMIT_DIRECTIONS.items()}
 _REFERENCE: Final = {"open_orders_limit": -1, "fallback_factor_ppm": -1}
 
 
@@ -85,6 +89,10 @@ def _row(old: Row, static: Values, raw: Mapping[str, Any]) -> Iterator[str]:
     yield from (name for name in {**static, **new} if name not in static or name not in new or is_looser(name, new[name], static[name]))
     was, floor = complete_floor(old.floor), complete_floor(raw["floor"])
     yield from (f"floor of {name}" for name in floor if is_looser(name, floor[name], was[name]))
+    limits: Mapping[str, int] = raw.get("limits", {})
+    # A control switched on tightens; one that is gone, or a limit moved the looser way, loosens; so does any move to another desk.
+    yield from (n for n in old.limits if n not in limits or _moves(_LIMITS[n], old.limits[n], limits[n]))
+    yield from (n for n in limits if n not in old.limits and _LIMITS[n] is None)
     reference: Mapping[str, int] = raw["reference"]
     for name in {**old.reference, **reference}:
         before, now = old.reference.get(name, 0), reference.get(name, 0)

@@ -15,6 +15,7 @@ from pretrade._native import limits as _native
 from pretrade.audit import ControlJournal, Entry
 from pretrade.domain import Config, Instrument
 from pretrade.domain.errors import ControlError
+from pretrade.domain.level_limits import LEVEL_LIMITS
 from pretrade.limits.layouts import CONTROLS_DTYPE
 
 Values = dict[str, int | float]
@@ -40,10 +41,6 @@ class Level(IntEnum):
     GATEWAY = 7
 
 
-KILL_LEVELS: Final = (Level.INSTRUMENT, Level.STRATEGY, Level.ACCOUNT, Level.FIRM, Level.GATEWAY)
-"""Rows whose kill word gates read; a kill anywhere else would be acknowledged and stop nothing."""
-
-
 def is_looser(name: str, new: float, old: float) -> bool:
     """True where ``new`` allows more than ``old``, by the one direction table."""
     return (new - old) * DIRECTIONS[name] < 0
@@ -58,6 +55,7 @@ class Row:
     static: Values = field(default_factory=dict)
     floor: Values = field(default_factory=dict)
     reference: dict[str, int] = field(default_factory=dict)
+    limits: dict[str, int] = field(default_factory=dict)
     shares: dict[str, int] = field(default_factory=dict)
     resumed: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SOURCES, 0))
     trip: int = 0
@@ -75,6 +73,9 @@ class Row:
         record["version"], record["generation"] = self.version, self.seq + 1
         for name, value in self.reference.items():
             record[name] = value
+        for name, limit in self.limits.items():
+            record["level_limits"][LEVEL_LIMITS[name]] = limit
+        record["level_mask"] = sum(1 << LEVEL_LIMITS[name] for name in self.limits)
         for source in SOURCES:
             record[f"resumed_{source}"] = self.resumed[source]
         for level, share in self.shares.items():
@@ -154,13 +155,14 @@ class State:
             is_new = (Level[str(raw["level"]).upper()], int(raw["id"])) not in self.rows
             row = self._target(seq, raw)
             row.static, row.floor, row.reference = dict(raw["static"]), dict(raw["floor"]), dict(raw["reference"])
+            row.limits = dict(raw.get("limits", {}))
             if is_new:  # later the two persons of set_shares alone move them
                 row.shares = dict(raw["shares"])
             if fields.get("second_by"):
                 row.loosened.update(dict.fromkeys(row.static, seq))
             named.add((row.level, row.row_id))
         for (level, row_id), row in self.rows.items():
-            if level in (Level.INSTRUMENT, Level.ACCOUNT) and (level, row_id) not in named and row.reference.get("flags", 0) & _ENABLED:
+            if level not in (Level.FIRM, Level.GATEWAY) and (level, row_id) not in named and row.reference.get("flags", 0) & _ENABLED:
                 self._touch(seq, level, row_id).reference["flags"] &= ~_ENABLED
 
     def _on_set_static(self, seq: int, fields: Mapping[str, Any]) -> None:
@@ -223,8 +225,12 @@ def read_state(journal: ControlJournal) -> State:
 def configured_rows(config: Config) -> list[dict[str, Any]]:
     """Rows that a configuration asks for: instruments, accounts, firm, and gateway 0 with the whole share."""
     rows = [_instrument_row(config, instrument) for instrument in config.instruments]
-    rows += [_plain_row(Level.ACCOUNT, account.account_id, dict(account.static), account.open_orders_max) for account in config.accounts]
-    rows.append(_plain_row(Level.FIRM, 0, dict(config.firm.static), config.firm.open_orders_max))
+    rows += [_level_row(Level.ACCOUNT, a.account_id, a) for a in config.accounts]
+    rows += [_level_row(Level.STRATEGY, s.strategy_id, s) for s in config.strategies]
+    rows += [_level_row(Level.DESK, d.desk_id, d) for d in config.desks]
+    rows += [_level_row(Level.TRADER, t.trader_id, t, t.desk_id) for t in config.traders]
+    rows += [_level_row(Level.VENUE, v.session_id, v, v.trader_id) for v in config.venue_sessions]
+    rows.append(_level_row(Level.FIRM, 0, config.firm))
     shares = {level.name.lower(): PPM for level in Level if level is not Level.GATEWAY}
     return [*rows, {**_plain_row(Level.GATEWAY, 0, {}, 0), "shares": shares}]
 
@@ -241,6 +247,12 @@ def _plain_row(level: Level, row_id: int, static: Values, open_orders_max: int) 
     return {"level": level.name.lower(), "id": row_id, "static": static, "floor": {}, "reference": reference, "shares": {}}
 
 
+def _level_row(level: Level, row_id: int, source: Any, parent_id: int = 0) -> dict[str, Any]:  # noqa: ANN401 - a row class of Config
+    row = _plain_row(level, row_id, dict(source.static), source.open_orders_max)
+    parent = {"parent_id": parent_id} if parent_id else {}
+    return {**row, "limits": {**source.limits, **parent}}
+
+
 def _instrument_row(config: Config, instrument: Instrument) -> dict[str, Any]:
     sessions = sorted(config.sessions)
     reference = {
@@ -255,4 +267,4 @@ def _instrument_row(config: Config, instrument: Instrument) -> dict[str, Any]:
         "fallback_factor_ppm": round(config.gate.fallback_factor * PPM),
     }
     row = _plain_row(Level.INSTRUMENT, instrument.instrument_id, dict(config.static_of(instrument)), config.gate.open_orders_max)
-    return {**row, "floor": dict(config.floor), "reference": reference}
+    return {**row, "floor": dict(config.floor), "reference": reference, "limits": dict(instrument.limits)}

@@ -310,8 +310,8 @@ def test_number_of_an_arming_survives_a_reboot_and_is_never_given_twice(
 
 
 @pytest.mark.parametrize("level", [Level.TRADER, Level.DESK, Level.VENUE])
-def test_kill_of_a_level_that_no_gateway_reads_is_refused(run: RunDirectory, controls: Controls, level: Level) -> None:
-    with pytest.raises(ControlError, match="would stop nothing: gateways enforce kills of instrument, strategy, account, firm, gateway"):
+def test_kill_of_a_row_that_is_not_there_is_refused(run: RunDirectory, controls: Controls, level: Level) -> None:
+    with pytest.raises(TableError, match=f"has no row of {level.name.lower()} 1"):
         controls.arm_kill("Ada", REASON, level=level, row_id=1)
     assert actions(run) == ["configure"]
 

@@ -14,6 +14,11 @@ impl Gate {
     /// Values what is held at the present marks and judges losses. Between orders.
     pub(crate) fn poll_extended(&mut self, now_mono: i64, now_utc: i64) {
         self.extended.observe(now_mono, now_utc);
+        for place in 0..self.extended.parties.len() {
+            if self.extended.is_level(place) {
+                self.publish_level(place);
+            }
+        }
         if !self.extended.has_losses {
             return;
         }

@@ -253,6 +253,11 @@ impl Extended {
         &self.parties[self.instruments.start + instrument]
     }
 
+    /// True for a row that may be stopped as a whole: every level but instruments.
+    pub(crate) fn is_level(&self, place: usize) -> bool {
+        !self.instruments.contains(&place) && self.parties[place].slot.is_some()
+    }
+
     /// A party by level and id.
     #[must_use]
     pub fn party(&self, level: Level, id: u32) -> Option<&Party> {

@@ -318,6 +318,7 @@ impl Gate {
         let (level, id, latch) = (party.level, party.id, party.latch);
         let transition = Transition::latch(level, id, latch.control, latch.id, latch.measured);
         self.record_transition(transition, self.extended.now_mono, self.extended.now_utc);
+        self.publish_level(place);
     }
 
     /// A position moved by `signed` at a price, `None` where nobody said one.
