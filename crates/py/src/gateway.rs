@@ -6,8 +6,8 @@ use pretrade_gate::{Gate as NativeGate, GateError, GateFiles, GateOptions, SelfM
 use pretrade_journal::GateJournalOptions;
 use pretrade_records::parameter::Parameter;
 use pretrade_records::{Decision as Record, LimitsRecord, Order, QuotesRecord, ReasonCode, Tier, Unit, Verdict};
-use pretrade_shm::{ControlsRecord, Level};
 use pretrade_shm::clock::{ClockDomain, boot_domain, simulated_domain};
+use pretrade_shm::{ControlsRecord, Level};
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
