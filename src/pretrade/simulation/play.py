@@ -4,9 +4,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,19 +14,16 @@ from numpy.typing import NDArray
 from pretrade import features
 from pretrade.bus import Journal
 from pretrade.domain import ORDER_DTYPE, Action, Config, OrderType, Tier, TimeInForce, Verdict
-from pretrade.domain.clock import RecordClock
 from pretrade.domain.errors import SimulationError
-from pretrade.gateway import Gate
-from pretrade.limits import Controls, LimitsTable, QuotesTable, RunDirectory, clock_domain
 from pretrade.simulation import story
 from pretrade.simulation.arms import Arm, TierStep
+from pretrade.simulation.desk import Desk, desk
 from pretrade.simulation.feed import FaultyFeed
 from pretrade.simulation.firm import ACCOUNT, FIRST_LOOK_S, LOOKS_EVERY_NS, OPENING_POSITION, Firm, View
 from pretrade.simulation.market import FEED_LATENCY_NS, INSTRUMENT_ID, SELLER_START_NS, TICK_SIZE, WARM_UP_S, Simulator
 from pretrade.simulation.scenario import Change, Episode, Placed, changed
 from pretrade.simulation.truth import MarketState, Truth
 
-CHANNEL: Final = 0
 POINT_VALUE: Final = 50.0
 """Money a point of one lot."""
 _SECOND: Final = 1_000_000_000
@@ -59,61 +53,6 @@ class Count:
         else:
             self.good += 1
             self.good_blocked += int(is_blocked)
-
-
-class Desk:
-    """Tables, gate and journal of one arm in a directory of their own."""
-
-    def __init__(self, directory: Path, seed: int, config: Config) -> None:
-        run = RunDirectory(directory, domain=clock_domain(seed)).create()
-        self._limits = LimitsTable.create(run, [INSTRUMENT_ID])
-        self._quotes = QuotesTable.create(run, [INSTRUMENT_ID])
-        Controls.create(run, config)
-        self.journal = run.gate_journal(0)
-        self.clock = RecordClock()
-        self._config, self._run = config, run
-        self.gate: Gate | None = None
-
-    def publish(self, records: NDArray[Any], quotes: NDArray[Any] | None, now: int, heard_at: int) -> None:
-        """Bring limits and quotes into the tables and beat both channels: now, over data heard last at ``heard_at``."""
-        for record in records:
-            self._limits.publish(record)
-        if quotes is not None and len(quotes):
-            self._quotes.publish(quotes[-1:])
-        self._limits.heartbeat(CHANNEL, now, heard_at)
-        self._quotes.heartbeat(CHANNEL, now, heard_at)
-        self.clock.now = now
-        if self.gate is None:
-            self.gate = Gate(self._run.path, config=self._config, clock=self.clock, domain=self._run.clock_domain)
-            self.gate.on_position(INSTRUMENT_ID, ACCOUNT, OPENING_POSITION, now, now)
-
-    def decide(self, orders: NDArray[Any]) -> NDArray[Any]:
-        """What the gate says."""
-        assert self.gate is not None
-        return self.gate.decide(orders, self.clock.now, self.clock.now)
-
-    def told(self, messages: NDArray[Any]) -> None:
-        """Hand the venue's answers to the gate."""
-        assert self.gate is not None
-        self.gate.on_venue(messages, self.clock.now, self.clock.now)
-
-    def close(self) -> None:
-        """Drain the journal."""
-        if self.gate is not None:
-            self.gate.close()
-
-
-@contextmanager
-def desk(seed: int, config: Config) -> Iterator[Desk]:
-    """A desk in shared memory that is gone afterwards."""
-    base = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
-    directory = Path(tempfile.mkdtemp(prefix="pretrade-play-", dir=base))
-    made = Desk(directory, seed, config)
-    try:
-        yield made
-    finally:
-        made.close()
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def play(episode: Episode, seed: int, name: str, arm: Arm, config: Config, *, events: Path | None = None) -> Row:
