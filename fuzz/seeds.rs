@@ -38,6 +38,7 @@ fn main() -> std::io::Result<()> {
         write("capture", &format!("{pick}-{}", lines.len()), &[&[pick], lines.as_bytes()].concat())?;
     }
     write("trees", "stump", STUMP.as_bytes())?;
+    write("fix", "talk", TALK.as_bytes())?;
     write("table", "quotes", quotes(&rows, 2).as_bytes())?;
     for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/maps"))? {
         let path = entry?.path();
@@ -187,3 +188,13 @@ fn write(target: &str, name: &str, bytes: &[u8]) -> std::io::Result<()> {
     fs::create_dir_all(&folder)?;
     fs::write(folder.join(format!("seed-{name}")), bytes)
 }
+
+/// A short conversation: an order, data with a separator in it, a gap, a fill of it, a resend request, a test, a goodbye.
+const TALK: &str = "35=D|34=2|49=E|52=20261124-14:30:00|56=G|11=a|1=ACC1|55=ES|54=1|38=10|40=2|44=4800.25|59=0|60=20261124-14:30:00|8011=x|
+35=G|34=3|49=E|52=20261124-14:30:00|56=G|11=b|41=a|354=4|355=x|3y|38=5|
+35=D|34=6|49=E|52=20261124-14:30:00|56=G|11=c|453=1|448=p|447=D|452=1|
+35=4|34=4|43=Y|122=20261124-14:29:00|49=E|52=20261124-14:30:00|56=G|123=Y|36=6|
+35=2|34=7|49=E|52=20261124-14:30:00|56=G|7=1|16=0|
+35=1|34=8|49=E|52=20261124-14:30:00|56=G|112=T|
+35=5|34=9|49=E|52=20261124-14:30:00|56=G|
+";

@@ -2,6 +2,7 @@
 //! The gateway's application: orders of the EMS through the gate to the venue, the venue's answers back.
 mod answers;
 mod duties;
+mod holds;
 mod orders;
 mod recovery;
 mod venue;
@@ -22,6 +23,7 @@ use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use answers::{cancel_reject_reason, order_reject_reason};
+pub use holds::{Answer, Ask, Desk};
 
 /// Place of the venue's session; those of the EMS follow.
 const VENUE: usize = 0;
@@ -81,6 +83,10 @@ pub struct Edge {
     postures: Vec<Option<Posture>>,
     polled: i64,
     keeper: Keeper,
+    /// Orders that wait for a person, as they came.
+    held: HashMap<u64, holds::HeldMessage>,
+    desk: Desk,
+    asked: holds::Asked,
     say: Say,
 }
 
@@ -107,6 +113,7 @@ impl Edge {
         }
         let quotes = if settings.is_standalone { Some(recovery::open_quotes(&settings)?) } else { None };
         let count = settings.instruments.len();
+        let (desk, asked) = Desk::open();
         let mut edge = Edge {
             gate,
             ems: settings.ems.iter().map(Ems::of).collect(),
@@ -122,6 +129,9 @@ impl Edge {
             postures: vec![None; count],
             polled: 0,
             keeper,
+            held: HashMap::new(),
+            desk,
+            asked,
             settings,
             say,
         };
@@ -133,6 +143,12 @@ impl Edge {
         server.set_busy_poll(busy_poll_ns);
         server.listen(listen)?;
         Ok(server)
+    }
+
+    /// Where another thread asks about held orders and decides them.
+    #[must_use]
+    pub fn desk(&self) -> Desk {
+        self.desk.clone()
     }
 
     /// Journals a venue message and acts on it; a panic poisons the gate, which still passes cancels.
@@ -194,11 +210,12 @@ impl Application for Edge {
         Ok(())
     }
 
-    fn logged_out(&mut self, at: usize, _sessions: &mut [Session], now: Now) -> Result<(), ServerError> {
+    fn logged_out(&mut self, at: usize, sessions: &mut [Session], now: Now) -> Result<(), ServerError> {
         if at == VENUE {
             (self.say)("the venue's session is down: orders are refused until it is back");
         } else {
             self.ems[at - 1].lost_at = Some(now.mono);
+            self.refuse_held_of(at, sessions, now);
         }
         Ok(())
     }

@@ -200,10 +200,10 @@ impl<A: Application> Server<A> {
         }
     }
 
-    /// The application, once the loop has ended.
+    /// The application.
     #[must_use]
-    pub fn into_application(self) -> A {
-        self.application
+    pub fn application(&self) -> &A {
+        &self.application
     }
 
     fn say_goodbye(&mut self, now: Now) -> i64 {

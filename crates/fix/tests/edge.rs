@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Conversations through the whole edge: sockets in, gate, sockets out.
 mod street;
+use pretrade_fix::edge::{Answer, Ask};
+use pretrade_gate::holds::{HoldOutcome, Reviewed};
 use pretrade_gate::{Gate, GateFiles, GateOptions};
 use pretrade_journal::GateJournalOptions;
 use pretrade_shm::clock::boot_domain;
@@ -202,6 +204,39 @@ fn after_a_restart_doubt_is_asked_about_and_nothing_is_sent_twice() {
     serving.stop();
     let gate = reopen(&street);
     assert_eq!((gate.position(1, 1), gate.cell(1, 1).unwrap().working_buy), (Some(2), 3));
+}
+
+#[test]
+fn a_flagged_order_waits_for_a_person_and_is_sent_as_that_person_let_it() {
+    let street = Street::new("hold", V44);
+    let serving = street.serve_with(1 << 12);
+    let (mut venue, mut ems) = (street.venue(1), street.ems(&serving, "EMS", 1));
+    ems.order("big", 1, 200, "4800.00");
+    let heard = ems.expect("35=8|11=big|150=A|39=A|14=0|");
+    assert!(Peer::value(&heard, 58).starts_with("HOLD:ORDER_EXCEEDS_LIMIT quantity=200 limit=50"), "{heard}");
+    venue.expect_silence();
+    let Some(Answer::Holds(rows)) = serving.desk.ask(Ask::Holds) else { panic!("no answer") };
+    assert_eq!(rows.len(), 1);
+    let id = rows[0].0.client_order_id;
+    let by = Reviewed { entry: 1, ts: i64::MAX, persons: 2 };
+    let Some(Answer::Outcome(HoldOutcome::Decided(_, Some(_)))) = serving.desk.ask(Ask::Release(id, 1, Some(120), by)) else { panic!("not let") };
+    ems.expect("35=8|11=big|150=5|38=120|");
+    venue.expect("35=D|11=big|38=120|44=4800.00|");
+    venue.report("big", "0", "0", "151=120|14=0|");
+    ems.expect("35=8|11=big|150=0|");
+    ems.order("next", 1, 300, "4800.00");
+    ems.expect("35=8|11=next|150=A|");
+    ems.say("35=F|", "11=c|41=next|1=ACC1|55=ES|54=1|60=NOW|");
+    ems.expect("35=8|11=c|41=next|150=4|39=4|");
+    ems.order("third", 1, 300, "4800.00");
+    ems.expect("35=8|11=third|150=A|");
+    let third = pretrade_fix::ids::order_id(b"third");
+    serving.desk.ask(Ask::Refuse(third, 1, Some(by))).unwrap();
+    assert!(Peer::value(&ems.expect("35=8|11=third|150=8|39=8|"), 58).starts_with("RISK:HOLD_REFUSED"));
+    venue.expect_silence();
+    serving.stop();
+    let gate = reopen(&street);
+    assert_eq!((gate.cell(1, 1).unwrap().working_buy, gate.open_orders()), (120, 1));
 }
 
 /// The gate alone, rebuilt from its journal.

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The FIX edge behind `pretrade._native.gateway`: opened with the interpreter, served without it.
-use crate::gateway::{clock, domain_of, options_of, raise};
-use pretrade_fix::edge::Edge;
+use crate::gateway::{Ended, clock, domain_of, end_of, options_of, raise, reviewed_of};
+use pretrade_fix::edge::{Answer, Ask, Desk, Edge};
 use pretrade_fix::server::Server;
 use pretrade_fix::session::Now;
 use pretrade_fix::settings::EdgeSettings;
 use pretrade_gate::{Gate, GateFiles};
 use pretrade_journal::GateJournalOptions;
+use pretrade_records::{Decision, Order};
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 use std::collections::HashMap;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
@@ -62,6 +64,12 @@ impl FixEdge {
         self.port
     }
 
+    /// Where another thread asks about held orders.
+    fn desk(&mut self, py: Python<'_>) -> PyResult<FixDesk> {
+        let desk = self.server.get_mut().ok().and_then(|server| server.as_ref()).map(|server| server.application().desk());
+        desk.map(|desk| FixDesk(Mutex::new(desk))).ok_or_else(|| raise(py, "the FIX edge has been served already".to_owned()))
+    }
+
     /// Serves until a byte comes on the stop descriptor; the interpreter is free meanwhile. Journal and stores are durable
     /// when this returns.
     fn run(&mut self, py: Python<'_>) -> PyResult<()> {
@@ -73,6 +81,70 @@ impl FixEdge {
             outcome
         })
         .map_err(|e| raise(py, e.to_string()))
+    }
+}
+
+/// Asks a served edge about held orders; every call waits for the loop's next look, interpreter released.
+#[pyclass(frozen, module = "pretrade._native.gateway")]
+pub(crate) struct FixDesk(Mutex<Desk>);
+
+#[pymethods]
+impl FixDesk {
+    /// Orders that wait, oldest first: (ORDER bytes, DECISION bytes, monotonic ns, needs a second person).
+    #[allow(clippy::type_complexity)]
+    fn holds<'py>(&self, py: Python<'py>) -> PyResult<Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>, i64, bool)>> {
+        let Answer::Holds(rows) = self.ask(py, Ask::Holds)? else { return Ok(Vec::new()) };
+        let row = |(order, decision, mono, needs_second): &(Order, Decision, i64, bool)| {
+            (PyBytes::new(py, bytemuck::bytes_of(order)), PyBytes::new(py, bytemuck::bytes_of(decision)), *mono, *needs_second)
+        };
+        Ok(rows.iter().map(row).collect())
+    }
+
+    /// Releases a held order; `reviewed` is (entry of the control journal, its time, persons). The loop sends it.
+    #[allow(clippy::too_many_arguments, reason = "the signature of a gate")]
+    fn release_hold<'py>(
+        &self,
+        py: Python<'py>,
+        client_order_id: u64,
+        session_id: u32,
+        quantity: Option<i64>,
+        reviewed: (u64, i64, u8),
+        _now_mono: i64,
+        _now_utc: i64,
+    ) -> PyResult<Ended<'py>> {
+        self.end(py, Ask::Release(client_order_id, session_id, quantity, reviewed_of(reviewed)))
+    }
+
+    /// Refuses a held order. The loop tells its client.
+    fn refuse_hold<'py>(
+        &self,
+        py: Python<'py>,
+        client_order_id: u64,
+        session_id: u32,
+        reviewed: Option<(u64, i64, u8)>,
+        _now_mono: i64,
+        _now_utc: i64,
+    ) -> PyResult<Ended<'py>> {
+        self.end(py, Ask::Refuse(client_order_id, session_id, reviewed.map(reviewed_of)))
+    }
+
+    /// Nothing: the loop itself tells clients of waits that ended.
+    fn take_resolved<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, b"")
+    }
+}
+
+impl FixDesk {
+    fn ask(&self, py: Python<'_>, what: Ask) -> PyResult<Answer> {
+        let desk = self.0.lock().map(|desk| desk.clone()).map_err(|_| raise(py, "the desk is gone".to_owned()))?;
+        py.detach(|| desk.ask(what)).ok_or_else(|| raise(py, "the FIX edge has ended".to_owned()))
+    }
+
+    fn end<'py>(&self, py: Python<'py>, what: Ask) -> PyResult<Ended<'py>> {
+        match self.ask(py, what)? {
+            Answer::Outcome(outcome) => Ok(end_of(py, outcome)),
+            Answer::Holds(_) => Err(raise(py, "the FIX edge answered another question".to_owned())),
+        }
     }
 }
 

@@ -418,13 +418,13 @@ impl Gate {
 }
 
 /// What became of an action on a held order, its DECISION bytes, and the ORDER bytes to send.
-type Ended<'py> = (&'static str, Option<Bound<'py, PyBytes>>, Option<Bound<'py, PyBytes>>);
+pub(crate) type Ended<'py> = (&'static str, Option<Bound<'py, PyBytes>>, Option<Bound<'py, PyBytes>>);
 
-fn reviewed_of((entry, ts, persons): (u64, i64, u8)) -> Reviewed {
+pub(crate) fn reviewed_of((entry, ts, persons): (u64, i64, u8)) -> Reviewed {
     Reviewed { entry, ts, persons }
 }
 
-fn end_of(py: Python<'_>, outcome: HoldOutcome) -> Ended<'_> {
+pub(crate) fn end_of(py: Python<'_>, outcome: HoldOutcome) -> Ended<'_> {
     match outcome {
         HoldOutcome::Unknown => ("UNKNOWN", None, None),
         HoldOutcome::NeedsSecond => ("NEEDS_SECOND", None, None),
@@ -599,6 +599,7 @@ fn lines(decisions: &[u8]) -> PyResult<Vec<String>> {
 pub(crate) fn fill(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<Gate>()?;
     m.add_class::<Decision>()?;
+    m.add_class::<crate::fix::FixDesk>()?;
     m.add_class::<crate::fix::FixEdge>()?;
     m.add_function(wrap_pyfunction!(replay, m)?)?;
     m.add_function(wrap_pyfunction!(verify_journal, m)?)?;

@@ -7,18 +7,23 @@ import dataclasses
 import os
 import signal
 import socket
+import sys
+import threading
 from pathlib import Path
 from typing import Final
 
 from pretrade.domain import Config
-from pretrade.domain.errors import ConfigError, TableError
+from pretrade.domain.clock import WallClock
+from pretrade.domain.errors import ConfigError, PretradeError, TableError
 from pretrade.domain.fix import FixConfig
 from pretrade.gateway.fix import open_edge
+from pretrade.gateway.holds import HoldDesk
 from pretrade.limits import Controls, LimitsTable, QuotesTable, RunDirectory, survive_truncation
 from pretrade.sidecar.serve import announce
 
 LISTEN: Final = "PRETRADE_FIX_LISTEN"
 VENUE: Final = "PRETRADE_FIX_VENUE"
+_LOOK_S: Final = 0.1
 
 
 def serve_fix(run_path: Path | None, config: Config, *, gateway_id: int = 0, quotes: Path | None = None) -> None:
@@ -60,7 +65,36 @@ def serve_fix(run_path: Path | None, config: Config, *, gateway_id: int = 0, quo
             signal.signal(number, lambda _number, _frame: None)
         edge = open_edge(run, config, heard.fileno(), gateway_id=gateway_id, quotes=quotes)
         announce(run.path / "gateway.json", port=edge.port)
-        edge.run()
+        reviews = Reviews(HoldDesk(edge.desk(), run, gateway_id))
+        reviews.start()
+        try:
+            edge.run()
+        finally:
+            reviews.stop()
+
+
+class Reviews(threading.Thread):
+    """Brings what persons decided about held orders to the loop, ten times a second; no order waits for it."""
+
+    def __init__(self, desk: HoldDesk) -> None:
+        super().__init__(name="fix-reviews", daemon=True)
+        self._desk, self._is_over = desk, threading.Event()
+
+    def run(self) -> None:
+        """Look until told to stop; a desk that cannot be read is told once, and held orders then end by the clock."""
+        clock = WallClock()
+        while not self._is_over.wait(_LOOK_S):
+            try:
+                self._desk.look(clock.mono(), clock.utc())
+            except PretradeError as e:
+                if not self._is_over.is_set():
+                    sys.stderr.write(f"pretrade: held orders are not reviewed any more: {e}\n")
+                return
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._is_over.set()
+        self.join()
 
 
 def prepare_standalone(run: RunDirectory, config: Config) -> None:

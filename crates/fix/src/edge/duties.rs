@@ -25,6 +25,7 @@ impl Edge {
                 ));
             }
         }
+        self.tend_holds(sessions, now);
         self.cancel_for_the_lost(sessions, now);
         Ok(())
     }

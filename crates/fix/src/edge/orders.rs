@@ -12,7 +12,7 @@ use pretrade_gate::Approved;
 use pretrade_gate::orders::state;
 use pretrade_records::order::POST_ONLY;
 use pretrade_records::units::UNDEFINED_PRICE;
-use pretrade_records::{Action, Order, OrderType, ReasonCode, Side, TimeInForce};
+use pretrade_records::{Action, Order, OrderType, ReasonCode, Side, TimeInForce, Verdict};
 
 const PRICE_PLACES: u32 = 9;
 /// BusinessRejectReason (380): unsupported message type.
@@ -90,7 +90,9 @@ impl Edge {
         let (decision, approved) = self.gate.submit(&order, now.mono, now.utc);
         self.decision = decision;
         match approved {
+            Some(_) if kind == b'F' && self.cancel_held(at, &mut sessions[at], bytes, &fields, order.original_client_order_id, now) => {}
             Some(approved) => self.pass_on(at, sessions, bytes, header, &fields, &approved, kept, now),
+            None if decision.verdict == Verdict::Hold as u8 => self.hold(at, &mut sessions[at], bytes, &fields, &order, kept, now),
             None => self.answer_refused(&mut sessions[at], bytes, kind, &fields, order.original_client_order_id, now),
         }
     }
@@ -103,6 +105,7 @@ impl Edge {
         let places = instrument.map_or(0, |i| i.quantity_places);
         let original = if kind == b'D' { 0 } else { order_id(fields.original_client_order_id.of_bytes(bytes)) };
         let owned = self.take_entry(original).filter(|entry| usize::from(entry.owner) == at);
+        let is_own = owned.is_some() || self.is_held_by(original, at);
         let account =
             if fields.account.is_some() { ems.accounts.get(fields.account.of_bytes(bytes)).copied() } else { owned.map(|entry| entry.account_id) };
         let exec_inst = fields.exec_inst.of_bytes(bytes);
@@ -130,14 +133,14 @@ impl Edge {
             flags: if exec_inst.contains(&b'6') { POST_ONLY } else { 0 },
             session_id: GATE_SESSION,
             // An order of somebody else is no order of this client.
-            original_client_order_id: if kind == b'D' || owned.is_none() { 0 } else { original },
+            original_client_order_id: if kind == b'D' || !is_own { 0 } else { original },
         }
     }
 
     /// Only what the gate approved gets here.
     #[allow(clippy::too_many_arguments, reason = "a message and all that is known of it")]
     #[inline]
-    fn pass_on(
+    pub(super) fn pass_on(
         &mut self,
         at: usize,
         sessions: &mut [Session],

@@ -26,6 +26,7 @@ impl Edge {
     /// Finds the FIX names of what the gate still holds open. What no session's log has was never sent: the log is written
     /// before the socket. It is closed, and told to the client that sends it again.
     pub(super) fn recover(&mut self, now: Now) -> Result<(), ServerError> {
+        self.refuse_held_of_an_earlier_life(now);
         let mut open: HashMap<u64, (u32, u32)> = self.gate.live_orders().map(|o| (o.client_order_id, self.gate.owner_of(o))).collect();
         let name = self.settings.venue.store_name();
         for name in self.settings.store_names().iter().skip(usize::from(!open.is_empty())) {

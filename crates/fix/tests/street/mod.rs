@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A street to test on: fresh tables, an edge in a thread, and sockets that play an EMS and a venue.
 #![allow(dead_code, reason = "each test file uses its part")]
-use pretrade_fix::edge::Edge;
+use pretrade_fix::edge::{Desk, Edge};
 use pretrade_fix::frame::{Frame, checksum, find};
 use pretrade_fix::header::find_field;
 use pretrade_fix::session::Now;
@@ -43,6 +43,7 @@ pub struct Street {
 pub struct Serving {
     pub port: u16,
     pub said: Receiver<String>,
+    pub desk: Desk,
     stop: UnixStream,
     thread: JoinHandle<Result<(), String>>,
 }
@@ -139,10 +140,16 @@ impl Street {
 
     /// Starts an edge: a further life where there was one before.
     pub fn serve(&self) -> Serving {
+        self.serve_with(0)
+    }
+
+    /// As [`Street::serve`]; breaches of the controls of these bits hold.
+    pub fn serve_with(&self, hold_controls: u64) -> Serving {
         let options = GateOptions {
             t2_ns: 3_600_000_000_000,
             reference_ttl_ns: 3_600_000_000_000,
             fallback_standoff_ticks: STANDOFF_OFF,
+            hold_controls,
             ..GateOptions::default()
         };
         let gate = Gate::open(files(&self.directory), options).unwrap();
@@ -151,9 +158,10 @@ impl Street {
         let now = Now { mono: clock_mono(), utc: clock_utc() };
         let say = Box::new(move |line: &str| drop(tell.send(line.to_owned())));
         let mut server = Edge::serve(gate, self.settings(), Some(OwnedFd::from(heard)), now, say).unwrap();
+        let desk = server.application().desk();
         let port = server.address().unwrap().port();
         let thread = std::thread::spawn(move || server.run().map_err(|e| e.to_string()));
-        Serving { port, said, stop, thread }
+        Serving { port, said, desk, stop, thread }
     }
 
     /// The venue's end of the edge's connection, logged on.
