@@ -41,7 +41,7 @@ from pretrade import feeds
 from pretrade.domain import Config
 from pretrade.sidecar import inspection
 config = Config.load()
-known = dataclasses.replace(config, instruments=(dataclasses.replace(config.instrument("ES"), symbol=sys.argv[2], venue=sys.argv[3]),))
+known = dataclasses.replace(config, instruments=(dataclasses.replace(config.instrument("ES"), symbol=sys.argv[2], venue=sys.argv[3]),), groups=())
 column_map = Path(sys.argv[4]) if sys.argv[4] else None
 source = feeds.Source(tuple(map(Path, sys.argv[5:])), sys.argv[1], (sys.argv[2],), None, column_map)
 events = inspection.run(source, known)["events"]
@@ -74,7 +74,7 @@ def _real(folder: Path, name: str, config: Config) -> tuple[Source, Config]:
         made = dataclasses.replace(
             config.instrument("GC"), instrument_id=300, symbol=symbol, venue=venue, quantity_exponent=exponent, session="continuous"
         )
-        known, wanted = dataclasses.replace(config, instruments=(made,)), (symbol,)
+        known, wanted = dataclasses.replace(config, instruments=(made,), groups=()), (symbol,)
     if name == "table":
         wanted = ("GC",)
     return Source(tuple(sorted((folder / place).glob(pattern))), name, wanted, None, MAPS / "comex.toml" if name == "table" else None), known

@@ -82,7 +82,7 @@ def _source(shared_data: Path, config: Config, format: str) -> tuple[feeds.Sourc
     if format == "cryptofeed":
         symbols = sorted({m.key for m in readers.kraken_futures(source.files[0])})
         made = [dataclasses.replace(known.instrument("PI_ETHUSD"), instrument_id=300 + n, symbol=s) for n, s in enumerate(symbols)]
-        return feeds.Source(source.files, format), dataclasses.replace(known, instruments=tuple(made))
+        return feeds.Source(source.files, format), dataclasses.replace(known, instruments=tuple(made), groups=())
     return source, known
 
 

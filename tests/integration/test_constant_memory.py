@@ -25,7 +25,7 @@ from pretrade.domain import Config
 from pretrade.sidecar import importing, inspection
 config = Config.load()
 base = config.instrument("ES")
-known = dataclasses.replace(config, instruments=(dataclasses.replace(base, symbol=sys.argv[2], venue=sys.argv[3]),))
+known = dataclasses.replace(config, instruments=(dataclasses.replace(base, symbol=sys.argv[2], venue=sys.argv[3]),), groups=())
 source = feeds.Source((Path(sys.argv[4]),), sys.argv[1], (sys.argv[2],))
 events = inspection.run(source, known)["events"]
 importing.run(source, Path(sys.argv[4] + ".journal"), known)
