@@ -58,7 +58,8 @@ def render(report: Facts) -> str:
     report
         What `pretrade.sidecar.inspection.run` gives.
     """
-    names = ", ".join(i["symbol"] for i in report["instruments"][:6]) + (" …" if len(report["instruments"]) > 6 else "")
+    symbols = [i["symbol"] for i in report["instruments"]]
+    names = ", ".join(symbols) if len(symbols) <= 3 else f"{len(symbols)} instruments"
     title = f"{names or 'recording'} · {report['format']}"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'

@@ -80,7 +80,7 @@ def test_progress_is_silent_beside_a_terminal_unless_asked_for(
 ) -> None:
     from pretrade.cli import progress
 
-    monkeypatch.setattr(progress.time, "monotonic", iter([0.0, 3.0, 6.0, 12.0]).__next__)
+    monkeypatch.setattr("pretrade.cli.progress.time.monotonic", iter([0.0, 3.0, 6.0, 12.0]).__next__)
     with progress.FileProgress("import", True) as shown:
         shown(10, 100, 1_000)
         shown(30, 100, 3_000)
