@@ -2,7 +2,7 @@
 //! Checks of the controls behind `Extended::is_on`: 7 (auctions), 8 (venue sizes), 19 to 23, 25, 29, 30, 24 per minute, 45.
 use super::Context;
 use crate::breach::{Breach, Check};
-use crate::extended::book::{narrow, value};
+use crate::extended::book::{narrow, scaled, value};
 use crate::extended::counts::Counts;
 use crate::extended::party::{Loss, Party};
 use crate::extended::{Current, Extended};
@@ -209,7 +209,7 @@ pub fn check_concentration(c: &Context<'_>, s: &Scope<'_>) -> Check {
         let held = if c.request.is_buy { position } else { position.saturating_neg() };
         let worst = held.saturating_add(working).saturating_add(c.request.added);
         let worth = value(c.instrument, worst.max(0), side.reference).ok_or(Breach::missing(22))?;
-        let most = (i128::from(most) * i128::from(s.concentration_ppm.clamp(0, i64::from(PPM))) / i128::from(PPM)) as i64;
+        let most = scaled(most, s.concentration_ppm.clamp(0, i64::from(PPM)));
         within(22, ReasonCode::ConcentrationExceedsLimit, worth, most)?;
     }
     Ok(())

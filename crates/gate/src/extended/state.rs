@@ -391,8 +391,12 @@ impl Gate {
         let long = i128::from(cell.position) + i128::from(cell.working_buy) + i128::from(buy);
         let short = i128::from(cell.working_sell) + i128::from(sell) - i128::from(cell.position);
         let lot = i128::from(i.lot_size.max(1));
-        let lots = (long.max(short).max(0) + lot - 1) / lot;
+        let worst = long.max(short).max(0);
+        let lots = if lot == 1 { worst } else { (worst + lot - 1) / lot };
         let multiplier = self.cold[at].value(pretrade_records::parameter::Parameter::MarginMultiplierPpm);
+        if multiplier == i64::from(PPM) {
+            return Some(lots.saturating_mul(i128::from(per_lot)));
+        }
         Some(lots.saturating_mul(i128::from(per_lot)).saturating_mul(i128::from(multiplier)).saturating_add(i128::from(PPM) - 1) / i128::from(PPM))
     }
 
