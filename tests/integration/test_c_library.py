@@ -18,6 +18,7 @@ from tests.unit.gateway import market
 from pretrade.domain import Config
 from pretrade.domain.clock import WallClock
 from pretrade.limits import Controls, LimitsTable, QuotesTable, RunDirectory
+from pretrade.limits.loosening import _SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 CAPI = ROOT / "crates/capi"
@@ -101,3 +102,8 @@ def test_header_and_library_say_one_version_and_the_package_file_is_complete() -
     text = (CAPI / "pretrade.pc.in").read_text()
     assert set(re.findall(r"@(\w+)@", text)) == {"PREFIX", "VERSION"}
     assert tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["version"]
+
+
+def test_every_setting_of_the_gate_is_known_to_the_library() -> None:
+    source = (CAPI / "src/settings.rs").read_text()
+    assert [name for name in _SETTINGS if name.startswith("gate.") and f'"{name}"' not in source] == []

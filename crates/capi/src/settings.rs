@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The gate's own numbers as persons loaded them: the last configuration in the control journal, and nothing a caller passes.
 use pretrade_gate::GateOptions;
+use pretrade_gate::options::SelfMatch;
 use pretrade_journal::JournalReader;
 use pretrade_records::units::{NS_PER_MS, NS_PER_S};
 use serde_json::{Map, Value};
@@ -56,6 +57,8 @@ fn of(settings: &Map<String, Value>, starter: Option<&Path>) -> Result<Settings,
             "gate.stale_order_ms" => options.stale_order_ns = number(NS_PER_MS)?,
             "gate.duplicate_window_ms" => options.duplicate_window_ns = number(NS_PER_MS)?,
             "gate.hold_timeout_s" => options.hold_timeout_ns = number(NS_PER_S)?,
+            "gate.session_start_s" => options.session_start_ns = number(NS_PER_S)?,
+            "gate.self_match" => options.self_match = self_match(value).ok_or_else(wrong)?,
             "gate.fallback_standoff_ticks" => options.fallback_standoff_ticks = i32::try_from(number(1)?).map_err(|_| wrong())?,
             "gate.duplicate_count" => options.duplicate_count = u32::try_from(number(1)?).map_err(|_| wrong())?,
             "gate.hold_second_notional" => options.hold_second_notional = if value.is_null() { i64::MAX } else { number(1)? },
@@ -69,6 +72,15 @@ fn of(settings: &Map<String, Value>, starter: Option<&Path>) -> Result<Settings,
         }
     }
     Ok(Settings { options, order_error })
+}
+
+fn self_match(value: &Value) -> Option<SelfMatch> {
+    Some(match value.as_str()? {
+        "off" => SelfMatch::Off,
+        "account" => SelfMatch::Account,
+        "firm" => SelfMatch::Firm,
+        _ => return None,
+    })
 }
 
 fn bits(controls: &Value) -> Option<u64> {
@@ -102,11 +114,12 @@ mod tests {
     #[test]
     fn settings_are_the_numbers_that_were_loaded() {
         let told = read_of(json!({
-            "gate.t1_ms": 7, "gate.hold_controls": [12, 26], "gate.hold_second_notional": null, "gate.order_error_model": "starter",
+            "gate.t1_ms": 7, "gate.self_match": "firm", "gate.session_start_s": 3, "gate.hold_controls": [12, 26], "gate.hold_second_notional": null, "gate.order_error_model": "starter",
             "gate.fallback_factor": 0.5, "hysteresis.ramp_s": 2.5, "tiers.standoff_ticks": 5,
         }));
         let told = told.unwrap();
         assert_eq!((told.options.t1_ns, told.options.ramp_ns, told.options.hold_controls), (7_000_000, 2_500_000_000, 1 << 12 | 1 << 26));
+        assert_eq!((told.options.self_match, told.options.session_start_ns), (SelfMatch::Firm, 3_000_000_000));
         assert_eq!(told.options.hold_second_notional, i64::MAX);
         assert_eq!(told.order_error, Some(PathBuf::from("/models/starter")));
     }
@@ -117,6 +130,7 @@ mod tests {
             (json!({"gate.new_control_ms": 5}), "gate.new_control_ms is a setting this library does not know"),
             (json!({"gate.t1_ms": "soon"}), "gate.t1_ms is \"soon\"; it must be a whole number"),
             (json!({"gate.t1_ms": i64::MAX}), "it must be a whole number"),
+            (json!({"gate.self_match": "nobody"}), "does not fit"),
             (json!({"gate.hold_controls": [0]}), "does not fit"),
             (json!({"gate.duplicate_count": -1}), "does not fit"),
         ] {

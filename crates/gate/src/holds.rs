@@ -78,7 +78,7 @@ impl Gate {
         &self.held
     }
 
-    /// Waits that ended without a person since last asked: timed out, or stopped by a kill or a trip.
+    /// Waits that ended without a person since last asked, the newest 1,024: timed out, or stopped by a kill or a trip.
     pub fn take_resolved(&mut self) -> Vec<Decision> {
         std::mem::take(&mut self.resolved)
     }
@@ -140,6 +140,10 @@ impl Gate {
         let over: Vec<(Held, ReasonCode)> = self.held.iter().filter_map(|held| Some((*held, self.why_over(held, now_mono)?))).collect();
         for (held, reason) in over {
             let decision = self.end_hold(&held, control_of(reason), reason, None, now_mono, now_utc);
+            // Somebody who never asks loses the oldest: the journal has them all.
+            if self.resolved.len() >= MOST_HELD {
+                self.resolved.remove(0);
+            }
             self.resolved.push(decision);
         }
     }

@@ -36,11 +36,13 @@ impl FixEdge {
         gateway_id: u16,
         journal: (PathBuf, PathBuf),
         options: HashMap<String, i64>,
+        order_error: Option<PathBuf>,
         stop: i32,
     ) -> PyResult<Self> {
         let domain = domain_of(None)?;
         let mut files = GateFiles::in_directory(&directory, gateway_id, domain);
         files.journal = Some(GateJournalOptions::new(&journal.0, &journal.1, gateway_id, domain));
+        files.order_error = order_error;
         if let Some(quotes) = quotes {
             files.quotes = quotes;
         }

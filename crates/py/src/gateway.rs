@@ -560,7 +560,8 @@ pub(crate) fn records<T: bytemuck::Pod>(bytes: &[u8], what: &str) -> PyResult<Ve
 
 /// Puts orders, limit records and quotes to a real gate in fresh tables under `directory`; returns the decisions' bytes.
 #[pyfunction]
-#[pyo3(signature = (directory, rows, orders, limits, quotes, options))]
+#[pyo3(signature = (directory, rows, orders, limits, quotes, options, order_error))]
+#[allow(clippy::too_many_arguments, reason = "one border function, called from one place")]
 fn replay<'py>(
     py: Python<'py>,
     directory: PathBuf,
@@ -569,9 +570,11 @@ fn replay<'py>(
     limits: &[u8],
     quotes: &[u8],
     options: HashMap<String, i64>,
+    order_error: Option<PathBuf>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let domain = simulated_domain(1);
     let mut files = GateFiles::in_directory(&directory, 0, domain);
+    files.order_error = order_error;
     files.journal = Some(GateJournalOptions::new(&directory.join("gate-0.ring"), &directory.join("gate-0.journal"), 0, domain));
     let rows = records::<ControlsRecord>(rows, "controls rows")?;
     let (orders, limits, quotes) =

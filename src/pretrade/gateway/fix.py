@@ -12,7 +12,7 @@ from pretrade._native import gateway as _native
 from pretrade.domain import Config, Instrument
 from pretrade.domain.errors import ConfigError, ControlError, GateError, JournalError
 from pretrade.domain.fix import APPL_VER_ID_50SP2, VERSIONS, FixConfig
-from pretrade.gateway.options import options
+from pretrade.gateway.options import options, order_error_folder
 from pretrade.limits import RunDirectory, refuse_unsigned
 
 FixEdge = _native.FixEdge
@@ -54,7 +54,8 @@ def open_edge(run: RunDirectory, config: Config, stop: int, *, gateway_id: int =
     is_first_life = not run.gate_journal(gateway_id).exists()
     settings = json.dumps(_settings(run, config, config.fix, is_first_life=is_first_life))
     journal = (run.gate_ring(gateway_id), run.gate_journal(gateway_id))
-    return FixEdge(settings, run.path, quotes, gateway_id, journal, {**options(config), "id_blocks": _ID_BLOCKS}, stop)
+    numbers = {**options(config), "id_blocks": _ID_BLOCKS}
+    return FixEdge(settings, run.path, quotes, gateway_id, journal, numbers, order_error_folder(config), stop)
 
 
 def _settings(run: RunDirectory, config: Config, fix: FixConfig, *, is_first_life: bool) -> dict[str, Any]:

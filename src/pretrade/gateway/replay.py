@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pretrade._native import gateway as _native
 from pretrade.domain import DECISION_DTYPE, LIMITS_DTYPE, ORDER_DTYPE, QUOTES_DTYPE, Config, ReasonCode, Side, Tier, Unit, Verdict
 from pretrade.domain.errors import GateError
-from pretrade.gateway.options import options
+from pretrade.gateway.options import options, order_error_folder
 from pretrade.limits import configured_records
 
 _SHARED_MEMORY: Final = Path("/dev/shm")
@@ -130,6 +130,7 @@ def replay(orders: NDArray[Any], limits: LimitHistory) -> Replay:
             np.ascontiguousarray(quotes, dtype=QUOTES_DTYPE).tobytes(),
             # A replay begins flat; that is its premise, not a default of the gate.
             {**options(limits.config), "is_flat_at_start": 1},
+            order_error_folder(limits.config),
         )
         recorded, problems = _native.verify_journal(Path(directory) / "gate-0.journal")
     decisions = np.frombuffer(data, dtype=DECISION_DTYPE)
