@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``kill -9`` of the gateway in the middle of a stream of FIX orders: nothing is sent twice, nothing is lost without a word.
+
+PRETRADE_FIX_KILLS raises the number of kills (4 here; a long run is a thousand).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pretrade import calibration
+from pretrade.domain import QUOTES_DTYPE, UNDEFINED_PRICE, Config, Phase
+from pretrade.limits import LimitsTable, QuotesTable, RunDirectory
+from pretrade.sidecar.serve import prepare
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples/gateway.toml"
+_KILLS = int(os.environ.get("PRETRADE_FIX_KILLS", "4"))
+_BURST = 400
+_TICK = 250_000_000
+Message = dict[str, str]
+
+
+class Side:
+    """One counterparty whose numbers go on over every life of the gateway."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.sent = name, [""]  # by sequence number, from 1: the fields of an order, or nothing for a session message
+        self.next_in, self.heard = 1, list[Message]()
+        self._socket: socket.socket | None = None
+        self._raw = b""
+
+    def attach(self, connection: socket.socket) -> None:
+        connection.settimeout(30)
+        self._socket, self._raw = connection, b""
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+
+    def say(self, kind: str, fields: str, *, seq: int | None = None) -> None:
+        now = time.strftime("%Y%m%d-%H:%M:%S.000", time.gmtime())
+        repeated = "" if seq is None else f"43=Y|122={now}|"
+        if seq is None:
+            seq = len(self.sent)
+            self.sent.append(fields if kind == "D" else "")
+        body = f"35={kind}|34={seq}|{repeated}49={self.name}|52={now}|56=PRETRADE|{fields.replace('NOW', now)}".replace("|", "\x01")
+        head = f"8=FIX.4.4\x019={len(body)}\x01{body}"
+        assert self._socket is not None
+        self._socket.sendall(f"{head}10={sum(head.encode()) % 256:03d}\x01".encode())
+
+    def hear(self) -> Message | None:
+        """Next message, numbers checked, a resend request answered; ``None`` at the end of the connection."""
+        assert self._socket is not None
+        while not (found := re.match(rb"8=FIX.*?\x0110=\d{3}\x01", self._raw, re.DOTALL)):
+            try:
+                got = self._socket.recv(65536)
+            except ConnectionError:
+                got = b""
+            if not got:
+                return None
+            self._raw += got
+        self._raw = self._raw[found.end() :]
+        message = dict(field.split("=", 1) for field in found[0].decode().split("\x01") if field)
+        seq = int(message["34"])
+        assert seq >= self.next_in or message.get("43") == "Y", f"{self.name}: number {seq} was used before, {self.next_in} was due"
+        self.next_in = max(self.next_in, seq + 1 if message["35"] != "4" else int(message["36"]))
+        self.heard.append(message)
+        if message["35"] == "2":
+            with contextlib.suppress(OSError):
+                self.resend(int(message["7"]))
+        return message
+
+    def hear_until(self, kind: str) -> Message:
+        while (message := self.hear()) is not None:
+            if message["35"] == kind:
+                return message
+        raise AssertionError(f"{self.name} was disconnected before it heard {kind}")
+
+    def resend(self, first: int) -> None:
+        """Everything from a number on: orders as they were, the rest as one gap each."""
+        for seq in range(first, len(self.sent)):
+            if self.sent[seq]:
+                self.say("D", self.sent[seq], seq=seq)
+            else:
+                self.say("4", f"123=Y|36={seq + 1}|", seq=seq)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[tuple[Path, threading.Event]]:
+    """A run directory with a calm market, kept fresh."""
+    run = RunDirectory(tmp_path / "run", tmp_path / "journals")
+    text = EXAMPLE.read_text().replace('run_directory = "run/gateway"', f'run_directory = "{run.path}"\njournals_directory = "{run.journals}"')
+    text = text.replace("standalone = true", "standalone = false").replace("reset_at_logon = true", "reset_at_logon = false")
+    text = text.replace("= 100\n", "= 1000000\n").replace("= 500\n", "= 1000000\n").replace("= 1000\n", "= 1000000\n")
+    path = tmp_path / "gateway.toml"
+    path.write_text(text.replace("[gate]", "[gate]\nduplicate_window_ms = 0\nopen_orders_max = 1000000"))
+    config = Config.load(path)
+    prepare(run, config, config.instruments)
+    limits, quotes = LimitsTable.open(run, writable=True), QuotesTable.open(run, writable=True)
+    records = calibration.static_records(config, [1], epoch=limits.epoch, now_mono=time.monotonic_ns())
+    records["score"] = np.float32(0.0)
+    limits.publish(records)
+    quotes.publish(_calm())
+    is_over = threading.Event()
+
+    def beat() -> None:
+        while not is_over.wait(0.02):
+            now = time.monotonic_ns()
+            limits.heartbeat(0, now, now)
+            quotes.heartbeat(0, now, now)
+
+    thread = threading.Thread(target=beat)
+    thread.start()
+    yield path, is_over
+    is_over.set()
+    thread.join()
+
+
+def _calm() -> np.ndarray[tuple[int], np.dtype[np.void]]:
+    quotes = np.zeros(1, QUOTES_DTYPE)
+    quotes["instrument_id"], quotes["phase"] = 1, int(Phase.CONTINUOUS)
+    bid = 4_800 * 10**9 - _TICK
+    quotes["bid_price"], quotes["ask_price"] = bid, bid + 2 * _TICK
+    for name in ("last_price", "slow_reference", "mid_10s", "mid_5m", "velocity_low", "velocity_high"):
+        quotes[name] = bid + _TICK
+    for name in ("bid_size", "ask_size", "depth_bid", "depth_ask", "volume_1m", "adv"):
+        quotes[name] = 1_000_000
+    quotes["nbbo_bid"] = quotes["nbbo_ask"] = UNDEFINED_PRICE
+    return quotes
+
+
+@pytest.mark.slow
+def test_nothing_is_sent_twice_and_nothing_vanishes(place: tuple[Path, threading.Event]) -> None:
+    config, _ = place
+    rng = random.Random(20_261_124)
+    ems, venue, orders = Side("EMS"), Side("VENUE"), list[str]()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(120)
+        for life in range(_KILLS + 1):
+            with _gateway(config, listener) as (process, port):
+                _log_on(ems, venue, listener, port)
+                if life == _KILLS:
+                    _settle(ems, venue)
+                    break
+                watcher = threading.Thread(target=_kill_after, args=(venue, process, rng.randrange(1, _BURST)))
+                watcher.start()
+                _stream(ems, orders, f"L{life}-")
+                while ems.hear() is not None:
+                    pass
+                watcher.join()
+    ems.close()
+    venue.close()
+    _judge(ems, venue, orders)
+
+
+class _gateway:
+    def __init__(self, config: Path, listener: socket.socket) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self._port = int(probe.getsockname()[1])
+        addresses = {"PRETRADE_FIX_LISTEN": f"127.0.0.1:{self._port}", "PRETRADE_FIX_VENUE": f"127.0.0.1:{listener.getsockname()[1]}"}
+        command = [sys.executable, "-m", "pretrade", "gateway", "--config", str(config)]
+        self._process = subprocess.Popen(command, env={**os.environ, **addresses}, stderr=subprocess.DEVNULL)
+
+    def __enter__(self) -> tuple[subprocess.Popen[bytes], int]:
+        return self._process, self._port
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+def _log_on(ems: Side, venue: Side, listener: socket.socket, port: int) -> None:
+    venue.close()
+    ems.close()
+    venue.attach(listener.accept()[0])
+    venue.hear_until("A")
+    venue.say("A", "98=0|108=30|")
+    ems.attach(socket.create_connection(("127.0.0.1", port), 30))
+    ems.say("A", "98=0|108=30|")
+    ems.hear_until("A")
+
+
+def _kill_after(venue: Side, process: subprocess.Popen[bytes], count: int) -> None:
+    """Kill the gateway while the venue hears its ``count``-th order of this life; then hear what had left by then."""
+    while (message := venue.hear()) is not None:
+        count -= message["35"] == "D"
+        if count == 0:
+            process.kill()
+
+
+def _stream(ems: Side, orders: list[str], prefix: str) -> None:
+    for n in range(_BURST):
+        name = f"{prefix}{n}"
+        orders.append(name)
+        try:
+            ems.say("D", f"11={name}|1=ACC1|55=ES|54={1 + n % 2}|38=1|40=2|44=4800.00|59=0|60=NOW|")
+        except OSError:
+            return
+
+
+def _settle(ems: Side, venue: Side) -> None:
+    """Both ends ask whether anything is still on its way; gaps are filled meanwhile."""
+    for side, word in ((ems, "LAST"), (venue, "LAST"), (ems, "REALLY"), (venue, "REALLY")):
+        side.say("1", f"112={word}|")
+        while side.hear_until("0").get("112") != word:
+            pass
+
+
+def _judge(ems: Side, venue: Side, orders: list[str]) -> None:
+    at_venue = Counter(m["11"] for m in venue.heard if m["35"] == "D")
+    assert [name for name, times in at_venue.items() if times > 1] == [], "sent twice"
+    asked = {m["11"] for m in venue.heard if m["35"] == "H"}
+    refused = {m["11"]: m["58"] for m in ems.heard if m["35"] == "8" and m["39"] == "8"}
+    assert [name for name, text in refused.items() if not text.startswith("GATEWAY:NOT_SENT")] == []
+    assert set(refused) & set(at_venue) == set(), "refused and sent"
+    assert [name for name in orders if name not in at_venue and name not in refused and name not in asked] == [], "vanished"
+    assert len({name.split("-")[0] for name in at_venue}) == _KILLS, "a life was killed before anything happened"
