@@ -118,3 +118,24 @@ def sentiment(ts: NDArray[np.int64], score: Floats, at: int) -> float:
     """Sum of the scores received so far, each halved every five minutes; NaN before the first."""
     heard = ts <= at
     return float(np.sum(score[heard] * 0.5 ** ((at - ts[heard]) / (300 * NS)))) if heard.any() else float("nan")
+
+
+def news_surge(ts: NDArray[np.int64], items: NDArray[np.int64], at: int) -> float:
+    """Items of the last five minutes over their usual number at this time of day: the lower median over the last 5 to 20 days.
+
+    A day's number is the lower median over the whole seconds of the same five minutes of the UTC day, once anything was heard.
+    """
+
+    def count(t: int) -> int:
+        return int(items[(ts > t - 300 * NS) & (ts <= t)].sum())
+
+    begin = at // (300 * NS) * 300 * NS
+    usual = []
+    for day in range(1, 40):
+        seconds = [t for t in range(begin - day * 86_400 * NS, begin - day * 86_400 * NS + 300 * NS, NS) if t >= ts[0]]
+        if seconds:
+            usual.append(sorted(count(t) for t in seconds)[(len(seconds) - 1) // 2])
+    last = sorted(usual[:20])
+    if len(last) < 5 or last[(len(last) - 1) // 2] <= 0:
+        return float("nan")
+    return count(at) / last[(len(last) - 1) // 2]

@@ -15,7 +15,8 @@ from tests.property import cross_recount as plain
 from tests.property.cross_recount import GRID, NS, Tape
 
 from pretrade import conformance, features
-from pretrade.domain import EVENT_DTYPE, Config, EventFlag, EventKind, Group, ReferenceKind, Side
+from pretrade.domain import EVENT_DTYPE, Config, EventFlag, EventKind, Group, Phase, ReferenceKind, Side
+from pretrade.domain.session import Session, SessionPhase
 from pretrade.features import Features
 
 _START: Final = 1_767_706_200 * NS
@@ -23,6 +24,7 @@ _IDS: Final = (1, 7, 8)
 _TICK: Final = 250_000_000
 _NEAR, _FAR = 900, 901
 _CROSS: Final = ("factor_return_1s", "residual_return_1s", "beta_5m", "corr_5m", "leader_return", "factor_age_ms", "vix_ratio")
+_FIELDS: Final = ("ts_event", "ts_recv", "kind", "side", "price", "size", "aux", "instrument_id", "flags")
 _FEW: Final = settings(max_examples=5, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
@@ -81,9 +83,7 @@ def _side_inputs(rng: np.random.Generator, rows: list[tuple[int, ...]], seconds:
         )
         rows.append((ts - NS, ts, EventKind.SENTIMENT, 0, int(rng.integers(-NS, NS)), 1, 0, 8, 0))
     events = np.zeros(len(rows), EVENT_DTYPE)
-    for name, column in zip(
-        ("ts_event", "ts_recv", "kind", "side", "price", "size", "aux", "instrument_id", "flags"), zip(*rows, strict=True), strict=True
-    ):
+    for name, column in zip(_FIELDS, zip(*rows, strict=True), strict=True):
         events[name] = column
     return events[np.argsort(events["ts_recv"], kind="stable")]
 
@@ -228,3 +228,31 @@ def test_the_battery_passes_the_kernel_with_groups_and_names_one_that_peeks(conf
 
     assert conformance.check_kernel(lambda given: features.compute(given, grouped), events, instruments=3) == []
     assert {f.check for f in conformance.check_kernel(peeking, events, instruments=3)} == {"prefix", "lookahead"}
+
+
+def test_news_surge_equals_its_recount_over_days_and_waits_for_the_fifth(config: Config) -> None:
+    rng = np.random.default_rng(8)
+    midnight = _START // (86_400 * NS) * 86_400 * NS
+    opening = midnight + 48_600 * NS  # 13:30 UTC
+    session = Session("short", "UTC", (SessionPhase("13:30", "13:32", Phase.CONTINUOUS),))
+    instrument = dataclasses.replace(config.instrument("ES"), session="short")
+    short = dataclasses.replace(config, instruments=(instrument,), sessions={"short": session}, groups=())
+    ts = np.sort(np.concatenate([opening + day * 86_400 * NS + rng.integers(-320 * NS, 120 * NS, 60) for day in range(7)]))
+    said = np.zeros(len(ts), EVENT_DTYPE)
+    said["ts_recv"], said["ts_event"], said["kind"], said["instrument_id"] = ts, ts - 3_600 * NS, EventKind.SENTIMENT, 1
+    said["price"], said["size"] = rng.integers(-NS, NS, len(ts)), rng.integers(1, 4, len(ts))
+    book = [_events(1, opening + day * 86_400 * NS - NS, (0, 0), (100 * _TICK, 101 * _TICK)) for day in range(7)]
+    touches = np.zeros(sum(map(len, book)), EVENT_DTYPE)
+    flat = [e for day in book for e in day]
+    for name, column in zip(_FIELDS, zip(*flat, strict=True), strict=True):
+        touches[name] = column
+    events = np.concatenate([touches, said])
+    rows = features.compute(events[np.argsort(events["ts_recv"], kind="stable")], short)
+    day = (rows.ts_recv - midnight) // (86_400 * NS)
+    surge = rows.column("news_surge")
+    assert not np.isfinite(surge[day < 5]).any()
+    assert np.isfinite(surge[day >= 5]).all()
+    for k in np.linspace(0, len(rows) - 1, 60).astype(int).tolist():
+        at = int(rows.ts_recv[k])
+        _same(float(surge[k]), plain.news_surge(ts, said["size"], at), f"news_surge at {at}")
+        _same(float(rows.column("sentiment")[k]), plain.sentiment(ts, said["price"] / 1e9, at), f"sentiment at {at}")

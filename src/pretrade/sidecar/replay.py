@@ -111,7 +111,7 @@ def run(request: ReplayRequest, config: Config, *, say: Callable[[str], None] = 
         "snapshots": len(rows.ts_recv),
         "snapshots_scored": len(scored_rows.ts_recv),
         "tier_changes": changes,
-        "systemic": [] if limits is None else _systemic(limits),
+        "systemic": [] if limits is None else systemic(limits),
         "limit_records": 0 if limits is None else len(limits.records),
         "decisions": decisions,
         "alarms": 0 if limits is None else calibration.alarms(limits.tier_changes, gap_s=config.anomaly.event_gap_s),
@@ -130,7 +130,7 @@ def write(result: dict[str, Any], path: Path) -> None:
     path.write_text(json.dumps(result, indent=1, sort_keys=True) + "\n")
 
 
-def _systemic(limits: calibration.Limits) -> list[dict[str, Any]]:
+def systemic(limits: calibration.Limits) -> list[dict[str, Any]]:
     """Per group that the model knows: its highest score, when each tier first stood, and its tier changes with who drove them."""
     known = limits.scores.systemic
     out = []

@@ -8,15 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pretrade import domain, limits
+from pretrade import calibration, domain, limits
 from pretrade.cli import options
 from pretrade.cli.proof import seed_range
-from pretrade.domain import Config
+from pretrade.domain import LIMITS_DTYPE, Config
 
 PACKAGED = Path(domain.config.__file__).with_name("default.toml")
 REASON = "the desk asked for it in writing"
@@ -152,3 +153,19 @@ def test_seed_range_holds_both_ends(a: int, b: int) -> None:
 def test_seed_range_refuses_other_texts(text: str) -> None:
     with pytest.raises(typer.BadParameter, match=r"write A\.\.B"):
         seed_range(text)
+
+
+def test_limits_show_tells_groups_apart_from_instruments(tmp_path: Path, config: Config) -> None:
+    directory = limits.RunDirectory(tmp_path / "run").create()
+    limits.Controls.create(directory, config)
+    table = limits.LimitsTable.create(directory, [(1, 0)])
+    instrument = calibration.static_records(config, [1], epoch=table.epoch)
+    group = np.zeros(1, LIMITS_DTYPE)
+    group["instrument_id"], group["tier"], group["version"], group["systemic_score"], group["epoch"] = 0xFF00_0001, 2, 3, 0.25, table.epoch
+    table.publish(instrument)
+    table.publish(group)
+    del table
+    shown = json.loads(pretrade("limits", "show", "--json", "--run", directory.path, cwd=tmp_path).stdout)
+    assert [(r["instrument_id"], r["systemic_score"]) for r in shown["limits"]] == [(1, None)]
+    assert shown["groups"] == [{"group_id": 0xFF00_0001, "tier": "HIGH", "version": 3, "score": 0.25, "reasons": []}]
+    assert "every member" in pretrade("limits", "show", "--run", directory.path, cwd=tmp_path).stdout

@@ -130,3 +130,27 @@ def test_another_static_limit_changes_the_hash(config: Config) -> None:
     other = config.with_static_limit(730)
     assert other.static_of(other.instrument("ES"))["max_order_quantity"] == 730
     assert other.hash != config.hash
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('factor = "BTCUSDT"', 'factor = "GC"', "factor is 'GC'; it must be one of its members BTCUSDT, ETHUSDT"),
+        ('members = ["BTCUSDT", "ETHUSDT"]', 'members = ["BTCUSDT"]', "distinct and at least 2"),
+        ('members = ["BTCUSDT", "ETHUSDT"]', 'members = ["BTCUSDT", "NONE"]', "members NONE are not in the configuration"),
+        ("group_id = 0xFF000001", "group_id = 7", "group_id is 7; it must be 0 for the market or from 0xff000000"),
+        ('leader = "BTCUSDT"', 'leader = "BTCUSDT"\nvolatility = [900, 900]', "a near and a far index"),
+        ('leader = "BTCUSDT"', 'leadr = "BTCUSDT"', "did you mean 'leader'"),
+    ],
+)
+def test_a_group_that_cannot_be_is_refused_by_name(tmp_path: Path, old: str, new: str, message: str) -> None:
+    packaged = (Path(__file__).parents[3] / "src/pretrade/domain/default.toml").read_text()
+    assert packaged.count(old) == 1
+    (tmp_path / "bad.toml").write_text(packaged.replace(old, new))
+    with pytest.raises(ConfigError, match=message):
+        Config.load(tmp_path / "bad.toml")
+
+
+def test_the_packaged_group_leads_by_bitcoin(config: Config) -> None:
+    (group,) = config.groups
+    assert (group.group_id, group.members, group.factor, group.leader) == (0xFF00_0001, ("BTCUSDT", "ETHUSDT"), "BTCUSDT", "BTCUSDT")

@@ -93,6 +93,9 @@ LOOSER: dict[str, Any] = {
     "hysteresis.ramp_s": lambda c: section(c, "hysteresis", ramp_s=1.0),
     "anomaly.cut_high": lambda c: section(c, "anomaly", cut_high=0.9),
     "tiers.high.order_quantity_factor": lambda c: section(c, "tiers", high=dataclasses.replace(c.tiers.high, order_quantity_factor=1.0)),
+    "systemic.budget_high": lambda c: section(c, "systemic", budget_high=0.01),
+    "group.4278190081.factor": lambda c: dataclasses.replace(c, groups=(dataclasses.replace(c.groups[0], factor=None),)),
+    "group.4278190081": lambda c: dataclasses.replace(c, groups=()),
     "sessions": lambda c: dataclasses.replace(
         c, sessions={k: dataclasses.replace(s, timezone="Asia/Tokyo") for k, s in c.sessions.items()}
     ),

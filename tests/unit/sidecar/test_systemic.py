@@ -17,6 +17,7 @@ from pretrade.calibration import AlertJournal
 from pretrade.domain import Config, Tier
 from pretrade.domain.clock import RecordClock
 from pretrade.limits import Controls, LimitsTable, QuotesTable, RunDirectory
+from pretrade.sidecar import replay
 from pretrade.sidecar.checkpoint import CheckpointFile
 from pretrade.sidecar.process import Sidecar
 from pretrade.sidecar.serve import prepare
@@ -56,6 +57,10 @@ def _sidecar(run: RunDirectory, many: Config, model: models.Anomaly, quotes: Quo
 def test_a_group_is_in_the_table_told_once_and_survives_a_restart(tmp_path: Path, many: Config, model: models.Anomaly) -> None:
     events = group.fall(many, seed=1_000, rates=[0.5] * N)
     batch = calibration.calibrate(model.score(features.compute(events, many)), many)
+    (told,) = replay.systemic(batch)
+    assert (told["group_id"], told["members"], told["records"] > 0) == (GROUP_ID, ["S0", "S1", "S2"], True)
+    assert told["first"]["ELEVATED"] == told["tier_changes"][0]["ts_recv"]
+    assert len(told["tier_changes"][0]["drivers"]) >= 2
     run, said = RunDirectory(tmp_path / "run"), list[str]()
     prepare(run, many, many.instruments)
     clock = RecordClock(SELLER_START_NS - 400 * S)
@@ -84,8 +89,8 @@ def test_a_group_is_in_the_table_told_once_and_survives_a_restart(tmp_path: Path
                 assert sidecar._pipeline.calibrator.groups.state.tier.tolist() == [Tier.ELEVATED]
         sidecar.close()
     assert (restarts, said) == (1, [])
-    told = [a for a in AlertJournal(run.path / "alerts.jsonl").read() if a.instrument_id == GROUP_ID]
+    alerted = [a for a in AlertJournal(run.path / "alerts.jsonl").read() if a.instrument_id == GROUP_ID]
     want = [c for c in batch.tier_changes if c.instrument_id == GROUP_ID and c.to_tier > c.from_tier]
-    assert [(a.condition, a.ts_recv, a.drivers) for a in told][:1] == [(c.to_tier.name, c.ts_recv, c.drivers) for c in want][:1]
-    assert len({a.alert_id for a in told}) == len(told)
-    assert len(told[0].drivers) >= 2
+    assert [(a.condition, a.ts_recv, a.drivers) for a in alerted][:1] == [(c.to_tier.name, c.ts_recv, c.drivers) for c in want][:1]
+    assert len({a.alert_id for a in alerted}) == len(alerted)
+    assert len(alerted[0].drivers) >= 2
