@@ -157,7 +157,8 @@ class Calibrator:
         group = self.groups.advance(scores.systemic, ts, now_utc, now_mono, is_behind=is_behind, provisional=scores.provisional)
         _, causes = state.advance(at, score, scores.phase, scores.feed_state, ts, is_behind=is_behind)
         floor = self.groups.floor()
-        before, late = self._tier.copy(), np.setdiff1d(np.flatnonzero((floor > self._tier) & self._published), at)
+        raised = (floor > self._tier) & self._published
+        before, late = self._tier.copy(), np.setdiff1d(np.flatnonzero(raised), at) if raised.any() else at[:0]
         self._tier[at] = np.maximum(state.tier[at], floor[at])
         self._tier[late] = floor[late]
         moved = before[at] != self._tier[at]
