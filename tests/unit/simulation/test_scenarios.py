@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def fitted() -> dict[str, models.Anomaly]:
     return {kind: models.new(kind, config).fit(rows) for kind in evaluation.KINDS}
 
 
-def rows_of(values: list[tuple[float, float, float, float]], first: int = SELLER_START_NS - 20 * S) -> Features:
+def rows_of(values: Sequence[tuple[float, float, float, float]], first: int = SELLER_START_NS - 20 * S) -> Features:
     """Rows of depth bid, depth ask, spread and mid, ten a second."""
     rows = np.zeros(len(values), ROW_DTYPE)
     table = Features(rows)
@@ -46,9 +47,9 @@ def rows_of(values: list[tuple[float, float, float, float]], first: int = SELLER
     return table
 
 
-def states_of(values: list[tuple[float, float, float, float]]) -> list[int]:
+def states_of(values: Sequence[tuple[float, float, float, float]]) -> list[int]:
     truth = Truth(SELLER_START_NS)
-    truth.take(rows_of([(100, 100, 1, 4800)] * 201 + values))
+    truth.take(rows_of([*[(100, 100, 1, 4800)] * 201, *values]))
     return truth.states[201:]
 
 
