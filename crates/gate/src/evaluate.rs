@@ -34,6 +34,7 @@ pub fn evaluate<const EXTENDED: bool>(c: &Context<'_>, duplicates: &Duplicates, 
             }
         };
     }
+    scope.map_or(Ok(()), |_| extended::check_short_sale(c))?;
     session::check_phase(&c.request, c.instrument.phase)?;
     scope.map_or(Ok(()), |s| extended::check_auction_size(c, s))?;
     limits::check_limits_valid(c)?;

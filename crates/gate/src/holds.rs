@@ -152,7 +152,9 @@ impl Gate {
         let instrument = self.instrument_index.get(held.order.instrument_id).map_or(0, |at| self.instruments[at].flags);
         let account = self.account_index.get(held.order.account_id).map_or(0, |at| self.accounts[at].flags);
         let strategy = self.strategies[self.strategy_index.get(held.order.strategy_id).unwrap_or(0)].flags;
-        if self.controls.kill_word() != 0 || (instrument | account | strategy | self.firm.flags) & flag::KILLED != 0 {
+        if self.controls.kill_word() != 0
+            || (instrument | account | strategy | self.firm.flags | self.extended.flags_of(held.order.session_id)) & flag::KILLED != 0
+        {
             return Some(ReasonCode::KillSwitch);
         }
         if instrument & flag::TRIPPED != 0 {

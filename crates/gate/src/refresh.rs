@@ -89,6 +89,8 @@ impl Gate {
         for (bit, set) in [
             (flag::ENABLED, row.flags & row_flags::ENABLED != 0),
             (flag::NEGATIVE_PRICE, row.flags & row_flags::ALLOW_NEGATIVE_PRICE != 0),
+            (flag::NO_SHORT, row.flags & row_flags::NO_SHORT != 0),
+            (flag::NEEDS_LOCATE, row.flags & row_flags::NEEDS_LOCATE != 0),
             (flag::NO_STATIC, cold.envelope.is_none()),
         ] {
             instrument.flags |= if set { bit } else { 0 };

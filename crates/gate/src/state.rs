@@ -25,6 +25,10 @@ pub mod flag {
     pub const NEGATIVE_PRICE: u32 = 32;
     /// A limit is on its way to a looser value: look again at each order.
     pub const RAMPING: u32 = 64;
+    /// The instrument may not be sold short.
+    pub const NO_SHORT: u32 = 512;
+    /// A short sale of the instrument needs a locate.
+    pub const NEEDS_LOCATE: u32 = 1024;
     /// A trip of this gateway is in force (control 32).
     pub const TRIPPED_BY_GATEWAY: u32 = 256;
     /// The trip in force came from a model (FIX 103 = 21), not from a human.

@@ -309,6 +309,10 @@ fn an_own_resting_order_is_not_traded_with() {
     assert_accepted(&world.new_order(Side::BUY, 1, ASK));
     world.venue(VenueKind::Cancelled, replace, 0, 0);
     assert_accepted(&world.new_order(Side::BUY, 1, ASK + TICK));
+    // Nor is one that a pending replace brings nearer.
+    let resting = world.new_order(Side::SELL, 10, ASK + 5 * TICK);
+    assert_accepted(&world.replace(resting.client_order_id, Side::SELL, 10, ASK + 3 * TICK));
+    assert_rejected(&world.new_order(Side::BUY, 1, ASK + 3 * TICK), ReasonCode::SelfMatch);
 }
 
 #[test]
@@ -501,4 +505,43 @@ fn what_was_configured_after_orders_were_sent_counts_them() {
     let folded = world.gate().gross_exposure(Level::Account, 1).unwrap();
     assert_eq!(folded, 20 * LOT + 30 * 19_201 * 125_000);
     assert!((found - folded).abs() <= 10 * 125_000);
+}
+
+#[test]
+fn a_short_sale_needs_permission_or_a_locate() {
+    use pretrade_records::order::LOCATED;
+    use pretrade_shm::controls::row_flags::{ENABLED, NEEDS_LOCATE, NO_SHORT};
+    for (flags, order_flags, is_refused) in
+        [(ENABLED, 0, false), (ENABLED | NO_SHORT, LOCATED, true), (ENABLED | NEEDS_LOCATE, 0, true), (ENABLED | NEEDS_LOCATE, LOCATED, false)]
+    {
+        let mut world = everyone();
+        world.put(ControlsRecord { flags, ..row(Level::Instrument, ES) });
+        bought(&mut world);
+        assert_accepted(&world.new_order(Side::SELL, 6, ASK));
+        // Ten held, six on their way out: four may go, the fifth would be short.
+        assert_accepted(&world.new_order(Side::SELL, 4, ASK));
+        let order = Order { flags: order_flags, ..world.order(Side::SELL, 1, ASK) };
+        let decision = world.decide(&order);
+        assert_eq!(reason(&decision) == ReasonCode::ShortSaleNotPermitted, is_refused, "{flags} {order_flags}");
+        if is_refused {
+            assert_eq!((decision.control, decision.measured, decision.limit, decision.unit), (6, -1, 0, Unit::Lots as u8));
+        }
+        assert_accepted(&buy(&mut world));
+    }
+}
+
+#[test]
+fn a_kill_of_the_desk_ends_what_waits_for_review() {
+    let options = GateOptions { hold_controls: 1 << 12, ..options() };
+    let mut block = open_static();
+    block.max_order_quantity = 9;
+    let mut world = World::of(&rows(), block, options, false);
+    world.publish_block(block);
+    let held = buy(&mut world);
+    assert_eq!(held.verdict, Verdict::Hold as u8);
+    world.tables.controls.arm_row_kill(world.tables.controls.row(Level::Desk, 3).unwrap()).unwrap();
+    poll(&mut world);
+    poll(&mut world);
+    let over = world.gate().take_resolved();
+    assert_eq!(over.iter().map(reason).collect::<Vec<_>>(), [ReasonCode::KillSwitch]);
 }

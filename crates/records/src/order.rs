@@ -42,6 +42,9 @@ codes! {
 /// Bit of [`Order::flags`]: the order may only rest (post-only).
 pub const POST_ONLY: u32 = 1;
 
+/// Bit of [`Order::flags`]: the seller located what it sells short.
+pub const LOCATED: u32 = 2;
+
 /// One order message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]

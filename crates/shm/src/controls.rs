@@ -193,6 +193,10 @@ pub mod row_flags {
     pub const ENABLED: u8 = 2;
     /// Two persons signed a ceiling above static.
     pub const SIGNED_CEILING: u8 = 4;
+    /// The instrument may not be sold short.
+    pub const NO_SHORT: u8 = 16;
+    /// The instrument may be sold short by an order that says it is located.
+    pub const NEEDS_LOCATE: u8 = 32;
     /// A static limit of the row is tighter than the control journal knows: its writer could not record it yet.
     pub const UNRECORDED: u8 = 8;
 }

@@ -36,6 +36,7 @@ DIRECTIONS: Final[dict[str, int]] = dict(_native.DIRECTIONS)
 """-1 where smaller is tighter, +1 where bigger is tighter; the one table (invariant I5)."""
 LEVEL_PARAMETERS: Final[dict[str, tuple[str, ...]]] = {level: tuple(names) for level, names in _native.LEVEL_PARAMETERS.items()}
 """What the gate judges at each level; a row lacking one of them allows nothing (control 9)."""
+SHORT_SALE: Final = ("free", "locate", "none")
 SELF_MATCH: Final = ("off", "account", "firm")
 _U32 = frozenset(PARAMETERS) - {"max_order_quantity", "max_order_notional", "position_max_long", "position_max_short", "passive_standoff_ticks"}
 _FLOAT = frozenset({"order_error_hold", "order_error_reject", "impact_budget_bps"})
@@ -63,6 +64,8 @@ class Instrument:
     adv: int = 0
     static: dict[str, int | float] = field(default_factory=dict)
     limits: dict[str, int] = field(default_factory=dict)
+    short_sale: str = "free"
+    """Control 6: ``free``, ``locate`` (an order must say that it is located) or ``none``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -487,6 +490,8 @@ def _instrument(table: dict[str, Any], where: str) -> Instrument:
     for name in ("tick_size", "lot_size", "value_per_tick_lot"):
         if getattr(instrument, name) <= 0:
             raise ConfigError(f"{where} {name} is {getattr(instrument, name)}; it must be above 0")
+    if instrument.short_sale not in SHORT_SALE:
+        raise ConfigError(f"{where} short_sale is {instrument.short_sale!r}; it must be one of {', '.join(SHORT_SALE)}")
     if not 0 < instrument.instrument_id < 0xFF00_0000:
         raise ConfigError(f"{where} instrument_id is {instrument.instrument_id}; it must be from 1 to {0xFF00_0000 - 1}")
     return instrument

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pretrade.domain import Config
 from pretrade.domain.level_limits import LEVEL_LIMIT_DIRECTIONS
-from pretrade.limits.state import Level, Row, State, Values, complete_floor, is_looser
+from pretrade.limits.state import RESTRICTING, Level, Row, State, Values, complete_floor, is_looser
 
 _SECTIONS: Final = ("gate", "tiers", "hysteresis", "anomaly", "evidence", "snapshot")
 _OF_INSTRUMENT: Final = ("symbol", "venue", "currency", "session", "adv")
@@ -96,7 +96,7 @@ def _row(old: Row, static: Values, raw: Mapping[str, Any]) -> Iterator[str]:
     reference: Mapping[str, int] = raw["reference"]
     for name in {**old.reference, **reference}:
         before, now = old.reference.get(name, 0), reference.get(name, 0)
-        if now & ~before if name == "flags" else _moves(_REFERENCE.get(name), before, now):
+        if (now ^ RESTRICTING) & ~(before ^ RESTRICTING) if name == "flags" else _moves(_REFERENCE.get(name), before, now):
             yield name
 
 

@@ -26,6 +26,9 @@ _U32_MAX: Final = 2**32 - 1
 # Row flags, as in crates/shm/src/controls.rs.
 _ALLOW_NEGATIVE_PRICE: Final = 1
 _ENABLED: Final = 2
+_SHORT_SALE: Final = {"free": 0, "none": 16, "locate": 32}
+RESTRICTING: Final = 16 | 32
+"""Row flags whose going loosens."""
 
 
 class Level(IntEnum):
@@ -261,7 +264,7 @@ def _instrument_row(config: Config, instrument: Instrument) -> dict[str, Any]:
         "value_per_tick_lot": instrument.value_per_tick_lot,
         "quantity_exponent": instrument.quantity_exponent,
         "money_exponent": instrument.money_exponent,
-        "flags": _ENABLED | (_ALLOW_NEGATIVE_PRICE if instrument.allow_negative_price else 0),
+        "flags": _ENABLED | (_ALLOW_NEGATIVE_PRICE if instrument.allow_negative_price else 0) | _SHORT_SALE[instrument.short_sale],
         "session_calendar_id": sessions.index(instrument.session) if instrument.session in sessions else 0,
         "open_orders_limit": config.gate.open_orders_max,
         "fallback_factor_ppm": round(config.gate.fallback_factor * PPM),

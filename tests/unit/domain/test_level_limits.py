@@ -122,3 +122,22 @@ def test_a_trader_that_moves_to_another_desk_takes_two_persons(tmp_path: Path) -
     after = dataclasses.replace(before, traders=(dataclasses.replace(before.traders[0], desk_id=4),), hash="4" * 64)
     with pytest.raises(ControlError, match=r"trader 7 parent_id"):
         Controls.create(run, after, by="Ada")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "takes_two"), [("free", "none", False), ("none", "free", True), ("none", "locate", True), ("free", "locate", False)]
+)
+def test_short_sales_are_allowed_by_two_persons_and_barred_by_one(tmp_path: Path, old: str, new: str, takes_two: bool) -> None:
+    def with_rule(rule: str, digest: str) -> Config:
+        config = Config.load()
+        first = dataclasses.replace(config.instruments[0], short_sale=rule)
+        return dataclasses.replace(config, instruments=(first, *config.instruments[1:]), hash=digest * 64)
+
+    run = RunDirectory(tmp_path / "run").create()
+    Controls.create(run, with_rule(old, "5"))
+    if takes_two:
+        with pytest.raises(ControlError, match="instrument 1 flags"):
+            Controls.create(run, with_rule(new, "6"), by="Ada")
+    else:
+        Controls.create(run, with_rule(new, "6"))
+        assert Controls.open(run).record(Level.INSTRUMENT, 1)["flags"] == 2 | {"none": 16, "locate": 32}[new]

@@ -6,6 +6,8 @@ use crate::extended::book::{narrow, scaled, value};
 use crate::extended::counts::Counts;
 use crate::extended::party::{Loss, Party};
 use crate::extended::{Current, Extended};
+use crate::state::flag;
+use pretrade_records::order::LOCATED;
 use pretrade_records::parameter::Parameter;
 use pretrade_records::units::{PPM, UNLIMITED};
 use pretrade_records::{LevelLimit, Phase, ReasonCode, Unit};
@@ -60,6 +62,22 @@ pub fn check_loss_kill(extended: &Extended) -> Check {
         }
     }
     Ok(())
+}
+
+/// Control 6, short sale: a sell that would leave its account short needs permission, or a locate where that is enough.
+pub fn check_short_sale(c: &Context<'_>) -> Check {
+    let bounded = c.flags & (flag::NO_SHORT | flag::NEEDS_LOCATE);
+    if bounded == 0 || c.request.is_buy || c.request.is_reduction() {
+        return Ok(());
+    }
+    if c.cell.is_known == 0 {
+        return Err(Breach::missing(6));
+    }
+    let left = c.cell.position.saturating_sub(c.cell.working_sell).saturating_sub(c.request.added);
+    if left >= 0 || (bounded == flag::NEEDS_LOCATE && c.request.order.flags & LOCATED != 0) {
+        return Ok(());
+    }
+    Err(Breach::new(6, ReasonCode::ShortSaleNotPermitted, left, 0, Unit::Lots))
 }
 
 /// Control 7, auctions: quantity and value within the auction's own maximum.

@@ -222,6 +222,15 @@ impl Extended {
         self.ledgers_above().iter().fold(0, |flags, ledger| flags | ledger.flags)
     }
 
+    /// Flags of trader, desk and session of a session id.
+    #[must_use]
+    pub fn flags_of(&self, session_id: u32) -> u32 {
+        let above = self.above(session_id);
+        [&self.traders.ledgers[above.trader], &self.desks.ledgers[above.desk], &self.sessions.ledgers[above.session]]
+            .iter()
+            .fold(0, |flags, ledger| flags | ledger.flags)
+    }
+
     /// True where trader, desk and session of the message may trade.
     #[must_use]
     pub fn is_enabled_above(&self) -> bool {

@@ -5,6 +5,7 @@ use crate::rate::{self, Bucket};
 use pretrade_records::level_limit::LEVEL_LIMIT_COUNT;
 use pretrade_records::units::{NS_PER_MS, PPM, UNLIMITED};
 use pretrade_records::{LevelLimit, ReasonCode};
+use pretrade_shm::controls::row_flags;
 use pretrade_shm::{ControlsRecord, Level};
 
 /// Value at cost of what is held, and of what works on each side; money.
@@ -84,6 +85,8 @@ pub struct Party {
     pub id: u32,
     /// Slot in `controls`.
     pub slot: Option<usize>,
+    /// Short sales of the instrument are bounded (control 6).
+    pub is_short_bounded: bool,
     /// Configured limits, one bit each.
     pub mask: u64,
     limits: [i64; LEVEL_LIMIT_COUNT],
@@ -126,6 +129,7 @@ impl Party {
             level,
             id,
             slot,
+            is_short_bounded: false,
             mask: 0,
             limits: [UNLIMITED; LEVEL_LIMIT_COUNT],
             window_ns: WINDOW_NS,
@@ -147,6 +151,7 @@ impl Party {
     /// Takes over what humans configured; `share_ppm` of what several gateways spend together.
     pub fn configure(&mut self, row: &ControlsRecord, share_ppm: u32) {
         self.mask = row.level_mask;
+        self.is_short_bounded = row.flags & (row_flags::NO_SHORT | row_flags::NEEDS_LOCATE) != 0;
         self.limits = [UNLIMITED; LEVEL_LIMIT_COUNT];
         for &limit in LevelLimit::ALL {
             if let Some(value) = row.level_limit(limit) {
