@@ -124,13 +124,27 @@ impl Gate {
         let homes = self.prefetch(order, &at, seen.fingerprint);
         self.bring_up_to_date(instrument, now_mono, now_utc, &mut seen);
         let verdict = match self.prepare(order, homes.id, false, now_mono, now_utc) {
-            Ok(ready) => match self.judge_all(order, &at, &ready, now_mono, now_utc, &mut seen) {
+            Ok(ready) if self.extended.is_on || self.scoring.is_some() => {
+                return self.decide_beyond(order, at, homes.order, ready, seen, now_mono, now_utc, out);
+            }
+            Ok(ready) => match self.judge::<false>(order, Some(instrument), Some(account), &at, &ready, now_mono, now_utc, &mut seen) {
                 Ok(None) => return self.accept(order, &at, homes.order, &seen, &ready, now_mono, now_utc, out),
                 verdict => verdict,
             },
             Err(breach) => Err(breach),
         };
         self.conclude_no(order, Some(instrument), verdict, seen, now_mono, now_utc, out);
+    }
+
+    /// The rest of a decision with extended controls or a score. Apart, and given values: what it may change of them would keep
+    /// them in memory for the order that has neither.
+    #[allow(clippy::too_many_arguments, reason = "words, not a record")]
+    #[inline(never)]
+    fn decide_beyond(&mut self, order: &Order, at: At, key: Key, ready: Ready, mut seen: Seen, now_mono: i64, now_utc: i64, out: &mut Decision) {
+        match self.judge_all(order, &at, &ready, now_mono, now_utc, &mut seen) {
+            Ok(None) => self.accept(order, &at, key, &seen, &ready, now_mono, now_utc, out),
+            verdict => self.conclude_no(order, Some(at.instrument), verdict, seen, now_mono, now_utc, out),
+        }
     }
 
     /// An order whose instrument or account the gate does not know: some control says no.
