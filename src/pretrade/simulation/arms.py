@@ -88,7 +88,8 @@ class Rule:
     def update(self, rows: Features) -> NDArray[Any]:
         """A record whenever the tier moves."""
         out = []
-        values = self._model.raw_and_parts(rows)[0] if len(rows) else np.empty(0)
+        # As the thresholds were fitted: instrument and time of day taken off.
+        values = self._model.season(self._model.raw_and_parts(rows)[0], rows.ts_recv, rows.instrument_id) if len(rows) else np.empty(0)
         for ts, value in zip(rows.ts_recv.tolist(), values.tolist(), strict=True):
             self._past = [*self._past[1 - _SMOOTHING_ROWS :], value]
             tier = self._next(ts, float(np.nanmedian(self._past)) if any(v == v for v in self._past) else np.nan)
@@ -132,7 +133,7 @@ def _stand_behind(records: NDArray[Any]) -> None:
 
 
 def rule_levels(model: models.Anomaly) -> dict[str, float]:
-    """Volatility, as a multiple of its calm median, from which the rule stands for ELEVATED and for HIGH."""
+    """Raw value (log, instrument and time of day taken off) from which the rule stands for ELEVATED and for HIGH."""
     return {"elevated": float(model.score_map.knots[2]), "high": float(model.score_map.knots[3])}
 
 

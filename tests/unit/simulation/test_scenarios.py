@@ -136,7 +136,8 @@ def test_the_rule_follows_volatility_up_at_once_and_down_after_thirty_seconds(fi
     config, model = Config.load(), fitted["rv_10s"]
     levels, raw = rule_levels(model), np.full(700, -9.0)
     raw[100:110], raw[110:120] = levels["elevated"] + 1e-6, levels["high"] + 1e-6
-    monkeypatch.setattr(type(model), "raw_and_parts", lambda self, rows: (raw[: len(rows)], None))
+    monkeypatch.setattr(type(model), "raw_and_parts", lambda self, rows: (raw[: len(rows)] + 1.0, None))
+    monkeypatch.setattr(type(model), "season", property(lambda self: lambda values, ts_recv, instrument_id: values - 1.0))
     rule = Rule(config, model)
     records = rule.update(rows_of([(100, 100, 1, 4800)] * 700, SELLER_START_NS))
     assert [int(q) for q in records["max_order_quantity"]] == [500, 250, 50, 500]
