@@ -15,10 +15,17 @@ mod crowd;
 mod makers;
 mod programmes;
 
+/// Orders that opportunistic traders lay out at one look.
+const OFFERS_A_LOOK: u32 = 10;
+/// How often value traders look whether the price has stopped, a second.
+const RETURN_LOOKS: f64 = 20.0;
 const SECOND: i64 = 1_000_000_000;
 const TIMER_NS: i64 = 100_000_000;
 const BACKGROUND: u32 = 0;
 const FIRST_MAKER: u32 = 1;
+/// Owner of opportunistic orders, and of those that offer what they bought.
+const BARGAIN: u32 = 90_000;
+const OFFERED: u32 = 90_001;
 const FIRST_FUNDAMENTAL: u32 = 100_000;
 /// Owner of orders entered from outside.
 pub const OUTSIDE: u32 = u32::MAX - 1;
@@ -44,6 +51,7 @@ enum Wake {
     Fundamental(u32, u8),
     Restock(u32, u8),
     Bargain,
+    Return,
     Momentum(u32),
     Stop(u32, u8),
     Metaorder,
@@ -59,7 +67,7 @@ impl Wake {
             Wake::Timer => 0,
             Wake::Add(_) | Wake::Cancel | Wake::Fade(..) | Wake::Burst | Wake::Message | Wake::MarketOrder => 1,
             Wake::Refill(_) | Wake::Maker(_) => 2,
-            Wake::Fundamental(..) | Wake::Restock(..) | Wake::Bargain | Wake::Momentum(_) | Wake::Stop(..) => 3,
+            Wake::Fundamental(..) | Wake::Restock(..) | Wake::Bargain | Wake::Return | Wake::Momentum(_) | Wake::Stop(..) => 3,
             Wake::Metaorder | Wake::Child(..) | Wake::Clip | Wake::Seller => 4,
         }
     }
@@ -144,6 +152,14 @@ impl Regime {
     }
 }
 
+/// How far the price has been from value in its present excursion, and since when it has not gone further.
+#[derive(Clone, Copy, Debug)]
+struct Furthest {
+    pct: f64,
+    at: i64,
+    is_returning: bool,
+}
+
 /// The simulated market of one instrument.
 pub struct Market {
     p: Parameters,
@@ -172,6 +188,7 @@ pub struct Market {
     burst_draws: Draws,
     refill_draws: Draws,
     bargain_draws: Draws,
+    return_draws: Draws,
     metaorder_draws: Draws,
     clip_draws: Draws,
     regime_draws: Draws,
@@ -182,6 +199,8 @@ pub struct Market {
     stops: [Vec<Stop>; 2],
     regimes: [Regime; 4],
     recent_volume: VecDeque<(i64, i64)>,
+    furthest: Furthest,
+    bargains: i64,
     refill_due: [bool; 2],
     outside: Vec<crate::recorder::Fill>,
 }
@@ -256,6 +275,7 @@ impl Market {
             burst_draws: Draws::new(seed, 5),
             refill_draws: Draws::new(seed, 8),
             bargain_draws: Draws::new(seed, 9),
+            return_draws: Draws::new(seed, 12),
             metaorder_draws: Draws::new(seed, 10),
             clip_draws: Draws::new(seed, 11),
             regime_draws: Draws::new(seed, 6),
@@ -266,6 +286,8 @@ impl Market {
             stops,
             regimes,
             recent_volume: VecDeque::new(),
+            furthest: Furthest { pct: 0.0, at: ts_start, is_returning: false },
+            bargains: 0,
             refill_due: [false; 2],
             outside: Vec::new(),
             p,
@@ -374,6 +396,7 @@ impl Market {
         self.push(self.now + 1, Wake::Cancel);
         self.push(self.now + 1, Wake::MarketOrder);
         self.push(self.now + SECOND, Wake::Bargain);
+        self.push(self.now + SECOND, Wake::Return);
         self.push(self.now + 1, Wake::Burst);
         let wait = self.metaorder_draws.wait_ns(self.p.metaorders_per_hour / 3_600.0);
         self.push(self.now + wait, Wake::Metaorder);
@@ -404,6 +427,7 @@ impl Market {
             Wake::Fundamental(i, side) => self.fundamental_look(i, side),
             Wake::Restock(i, side) => self.fundamental_quote(i, side),
             Wake::Bargain => self.bargain(),
+            Wake::Return => self.turn(),
             Wake::Momentum(i) => self.follow(i),
             Wake::Stop(size, side) => self.market_order(side_of(side), i64::from(size), PROTECTION),
             Wake::Metaorder => self.metaorder(),
@@ -422,6 +446,8 @@ impl Market {
             } else if (FIRST_MAKER..FIRST_MAKER + self.p.makers).contains(&fill.owner) {
                 let signed = if fill.side == Side::Bid { fill.size } else { -fill.size };
                 self.makers[(fill.owner - FIRST_MAKER) as usize].inventory += signed;
+            } else if fill.owner == BARGAIN {
+                self.bargains += if fill.side == Side::Bid { fill.size } else { -fill.size };
             } else if fill.owner >= FIRST_FUNDAMENTAL {
                 self.fundamental_filled(fill.owner - FIRST_FUNDAMENTAL, fill.side);
             }

@@ -89,6 +89,16 @@ pub struct Parameters {
     pub bargain_size: (f64, f64),
     /// Time constant of the price they look at, s.
     pub bargain_delay_s: f64,
+    /// Orders a second and per cent of distance from value with which value traders take the touch, once the price has stopped running.
+    pub return_rate: f64,
+    /// Size of such an order.
+    pub return_size: (f64, f64),
+    /// How long the price must not have gone further from value, s.
+    pub return_after_s: f64,
+    /// Trend towards value above which they wait, EWMA in ticks per 100 ms.
+    pub return_pace: f64,
+    /// Distance from value at which they stop, per cent.
+    pub return_until_pct: f64,
     /// Fundamental traders, each with one bid and one ask.
     pub fundamentals: u32,
     /// Distance from the private value, fraction of price.
@@ -188,6 +198,11 @@ impl Default for Parameters {
             bargain_from_pct: 0.5,
             bargain_size: (10.0, 40.0),
             bargain_delay_s: 1.5,
+            return_rate: 2.0,
+            return_size: (10.0, 40.0),
+            return_after_s: 20.0,
+            return_pace: 0.15,
+            return_until_pct: 0.1,
             fundamentals: 300,
             fundamental_distance: (0.003, 0.024),
             fundamental_size: (2.0, 12.0),

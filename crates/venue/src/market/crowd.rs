@@ -70,12 +70,55 @@ impl Market {
             let step = if side == 0 { -1 } else { 1 };
             let size = self.bargain_draws.between(self.p.bargain_size.0, self.p.bargain_size.1) as i64;
             let tick = self.touch(side) + step * self.bargain_draws.below(10) as i32;
-            if let Some(h) = self.engine.post(BACKGROUND, side_of(side), tick, size, &mut self.recorder) {
+            if let Some(h) = self.engine.post(BARGAIN, side_of(side), tick, size, &mut self.recorder) {
                 self.background.push(h);
             }
         }
         let wait = self.bargain_draws.wait_ns(if excess > 0.0 { BARGAIN_LOOKS } else { 1.0 });
         self.push(self.now + wait, Wake::Bargain);
+    }
+
+    /// The way back of a crash: once the price is far from value and has stopped going further, value traders take the touch towards
+    /// value, and who bought the bargains offers them again in between.
+    pub(super) fn turn(&mut self) {
+        let gap_pct = 100.0 * (self.value - self.mid) / self.value;
+        let (now, far) = (self.now, gap_pct.abs());
+        let f = &mut self.furthest;
+        if far <= self.p.return_until_pct {
+            *f = Furthest { pct: 0.0, at: now, is_returning: false };
+        } else if far > f.pct {
+            (f.pct, f.at) = (far, now);
+        }
+        f.is_returning |= f.pct > self.p.bargain_from_pct && (now - f.at) as f64 > self.p.return_after_s * 1e9;
+        let is_returning = f.is_returning;
+        if is_returning {
+            self.offer_bargains(gap_pct > 0.0);
+            let is_slow = self.trend_ewma * gap_pct.signum() < self.p.return_pace;
+            if is_slow && self.return_draws.uniform() < (self.p.return_rate * far / RETURN_LOOKS).min(1.0) {
+                let size = self.return_draws.between(self.p.return_size.0, self.p.return_size.1) as i64;
+                self.market_order(if gap_pct > 0.0 { Side::Bid } else { Side::Ask }, size, 4);
+            }
+        }
+        let wait = self.return_draws.wait_ns(if is_returning { RETURN_LOOKS } else { 1.0 });
+        self.push(self.now + wait, Wake::Return);
+    }
+
+    /// Lays some of what was bought below value, or sold above it, out between the touch and the value.
+    fn offer_bargains(&mut self, is_below: bool) {
+        let side = u8::from(is_below);
+        for _ in 0..OFFERS_A_LOOK {
+            let held = if is_below { self.bargains } else { -self.bargains };
+            if held <= 0 {
+                return;
+            }
+            let touch = self.touch(side);
+            let size = (self.return_draws.between(self.p.bargain_size.0, self.p.bargain_size.1) as i64).min(held);
+            let way = self.return_draws.uniform() * (self.value - f64::from(touch));
+            if self.engine.post(OFFERED, side_of(side), touch + way as i32, size, &mut self.recorder).is_none() {
+                return;
+            }
+            self.bargains -= if is_below { size } else { -size };
+        }
     }
 
     pub(super) fn follow(&mut self, i: u32) {

@@ -154,3 +154,23 @@ fn the_price_follows_a_jump_and_a_drift_of_the_value() {
     assert!(mid_after(0.0, -40.0) < still - 15.0 && mid_after(0.0, 40.0) > still + 15.0);
     assert!(mid_after(-0.1, 0.0) < still - 15.0);
 }
+
+#[test]
+fn the_price_comes_back_after_a_crash_and_the_way_down_does_not_know() {
+    let crash = Parameters { seller_start: 60 * SECOND, seller_ends_s: 62.0, ..Parameters::default() };
+    let (back, stays) = (crash.clone(), Parameters { return_rate: 0.0, ..crash });
+    let (mut with, mut without) = (Market::new(back, 11, 0), Market::new(stays, 11, 0));
+    with.run_until(60 * SECOND);
+    let before = with.mid;
+    with.run_until(110 * SECOND);
+    without.run_until(110 * SECOND);
+    assert_eq!(with.recorder.hash(), without.recorder.hash());
+    with.run_until(122 * SECOND);
+    let low = with.mid;
+    assert!(low < before * 0.985, "no crash: {before} to {low}");
+    with.run_until(360 * SECOND);
+    without.run_until(360 * SECOND);
+    let retraced = |mid: f64| (mid - low) / (before - low);
+    assert!(retraced(with.mid) > 0.5, "only {} of the fall is undone", retraced(with.mid));
+    assert!(retraced(without.mid) < 0.25, "nobody buys, yet {} of the fall is undone", retraced(without.mid));
+}
