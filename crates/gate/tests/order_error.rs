@@ -13,7 +13,7 @@ const FAR: i64 = 4_000 * TICK;
 const MIDDLE: i64 = 200 * TICK;
 
 fn starter() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../src/pretrade/models/starter")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../src/pretrade/models/shipped/order-error-starter")
 }
 
 /// A gate with the starter model, and a trader who has bought ten lots thirty times, a few seconds apart.

@@ -62,7 +62,7 @@ fn ten_thousand_live_orders_equal_a_recount_from_raw_events() {
     rows.extend([level_row(pretrade_shm::Level::Account, 1), level_row(pretrade_shm::Level::Account, 2)]);
     rows.extend([level_row(pretrade_shm::Level::Strategy, 1), level_row(pretrade_shm::Level::Strategy, 2), level_row(pretrade_shm::Level::Firm, 0)]);
     let mut world = World::over(&rows);
-    world.files.order_error = Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../src/pretrade/models/starter"));
+    world.files.order_error = Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../src/pretrade/models/shipped/order-error-starter"));
     world.restart();
     let (mut random, mut events, mut ours) = (Random(7), String::new(), Vec::new());
     let (mut version, mut last) = (10, [QuotesRecord::default(); INSTRUMENTS as usize + 1]);

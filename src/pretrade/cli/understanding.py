@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Verbs for researchers: replay, features, train, models."""
+"""Verbs for researchers: replay, features, train."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from pretrade.cli.options import (
-    DEFAULT_RUN,
     AsJson,
     ConfigFile,
     Date,
@@ -102,27 +101,6 @@ def train_anomaly(
     say(f"{kind} model {model.id} to {out}" + (" (PROVISIONAL: short history)" if model.provisional else ""))
 
 
-def models_list(
-    folder: Annotated[Path, typer.Argument(help="Folder of models; the demo's cache without it.")] = DEFAULT_RUN / "models", json: AsJson = False
-) -> None:
-    """List the models saved in a folder."""
-    from pretrade import models
-
-    rows = []
-    for path in sorted(p for p in folder.glob("*") if p.is_dir()):
-        model = models.load(path)
-        state = "provisional" if model.provisional else "draft"
-        rows.append({"id": model.id, "state": state, "folder": str(path), "card": model.card()})
-    emit({"models": rows}) if json else table([{k: v for k, v in r.items() if k != "card"} for r in rows], "models")
-
-
-def models_card(folder: Annotated[Path, typer.Argument(help="Folder of a model.")]) -> None:
-    """Print a model's card."""
-    from pretrade import models
-
-    emit(models.load(folder).card())
-
-
 def check_config(config: ConfigFile = None, json: AsJson = False) -> None:
     """Read the configuration and say what is in it."""
     settings = load_config(config)
@@ -138,10 +116,5 @@ def register(app: typer.Typer) -> None:
     train = typer.Typer(help="Fit models.", no_args_is_help=True)
     train.command("anomaly")(train_anomaly)
     app.add_typer(train, name="train")
-    models = typer.Typer(help="Saved models.", no_args_is_help=True)
-    models.callback()(lambda: None)
-    models.command("list")(models_list)
-    models.command("card")(models_card)
-    app.add_typer(models, name="models")
     train.callback()(lambda: None)
     app.command("check-config")(check_config)

@@ -21,7 +21,7 @@ from typing import Any, Final
 from pretrade._native import bench as _native
 from pretrade.domain import OrderType, Side, TimeInForce
 from pretrade.gateway.gate import Gate
-from pretrade.gateway.options import STARTER
+from pretrade.gateway.options import STARTER_FOLDER
 
 _SLICES: Final = 600
 _SECONDS: Final = 8.0
@@ -169,11 +169,10 @@ def scored_check(directory: Path) -> Result:
     tables.mkdir()
     _native.make_tables(tables, instruments, strategies, accounts)
     sizes = (instruments, strategies, accounts, _SLICES, 4 * _SECONDS, False)
-    starter = Path(__file__).parents[1] / "models" / STARTER
     journal = tempfile.TemporaryDirectory(prefix="pretrade-bench-journal-")
     with journal as disk, _writer("write_tables", tables, instruments, _PER_SECOND, True):  # noqa: FBT003
         bare = _native.full_check(tables, Path(disk), *sizes, None)
-        ours = _native.full_check(tables, Path(disk), *sizes, starter)
+        ours = _native.full_check(tables, Path(disk), *sizes, STARTER_FOLDER)
     return _result("full_check_scored", ours, "full_check", bare)
 
 

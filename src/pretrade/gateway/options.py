@@ -11,6 +11,7 @@ from pretrade.domain.errors import GateError
 
 STARTER: Final = "starter"
 """Name of the packaged order-error model, trained on a made-up desk."""
+STARTER_FOLDER: Final = Path(__file__).parents[1] / "models/shipped/order-error-starter"
 _CONTROLS: Final = 63
 _UNLIMITED: Final = 2**63 - 1
 _MS: Final = 1_000_000
@@ -40,7 +41,7 @@ def options(config: Config) -> dict[str, int]:
 def order_error_folder(config: Config) -> Path | None:
     """Folder of the configured order-error model, ``None`` where control 34 is off."""
     name = config.gate.order_error_model
-    return Path(__file__).parents[1] / "models" / STARTER if name == STARTER else Path(name) if name else None
+    return STARTER_FOLDER if name == STARTER else Path(name) if name else None
 
 
 def _bits(controls: list[int]) -> int:

@@ -146,7 +146,7 @@ def check_rows(folder: Path) -> NDArray[np.float32]:
 
 def starter() -> Path:
     """Folder of the starter model in the package. It was trained on a synthetic desk and knows nobody's orders."""
-    return Path(__file__).parent / "starter"
+    return Path(__file__).parent / "shipped/order-error-starter"
 
 
 def _short(value: np.float32) -> str:

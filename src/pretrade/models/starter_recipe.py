@@ -168,7 +168,10 @@ def _card(
             "recall_of_score_alone": float(by_score[errors].mean()),
             "recall_by_kind": {k: float(either[test.kind == i].mean()) for i, k in enumerate(desk.KINDS) if i and (test.kind == i).any()},
         }
+    short = {name: {k: point[k] for k in ("recall", "good_orders", "good_stopped_per_100000")} for name, point in points.items()}
     return {
+        "family": "order_error",
+        "metrics": short | {"calibration": {"prevalence": prevalence, "mean_score": float(shifted.mean())}},
         "what": "starter order-error model: boosted trees and a rule, for HOLD and REJECT of control 34",
         "warning": "trained on a made-up desk; it knows nobody's orders and proves nothing about yours",
         "features": list(order_error.FEATURES),

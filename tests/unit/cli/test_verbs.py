@@ -45,7 +45,7 @@ def run(tmp_path: Path, config: Config) -> Path:
         (["check-config", "--config", "nowhere.toml"], 3, "nowhere.toml"),
         (["replay", "day.bin", "--format", "nonsense"], 3, "known are lobster, dbn, table"),
         (["replay", "nowhere.dbn", "--format", "dbn"], 1, "nowhere.dbn"),
-        (["models", "card", "nowhere"], 1, "nowhere"),
+        (["models", "card", "nowhere"], 1, "no shipped model is called 'nowhere'"),
         (["limits", "show", "--run", "nowhere"], 4, "limits.tbl"),
         (["kill", "arm", "--by", "Ada", "--reason", REASON, "--run", "nowhere"], 4, "controls.tbl"),
     ],
@@ -55,6 +55,12 @@ def test_refused_verb_exits_with_its_code_and_no_traceback(arguments: list[str],
     assert done.returncode == code, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_models_of_the_package_are_listed_with_their_cards(tmp_path: Path) -> None:
+    listed = json.loads(pretrade("models", "list", "--json", cwd=tmp_path).stdout)["models"]
+    assert {"order-error-starter"} <= {m["id"].partition("@")[0] for m in listed}
+    assert all(m["state"] and m["card"]["what"] for m in listed)
 
 
 def test_unknown_key_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
