@@ -417,6 +417,7 @@ fn count_torn(py: Python<'_>, directory: PathBuf, n: u64, is_unguarded: bool) ->
 /// Fills the submodule.
 pub(crate) fn fill(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<crate::bench_fix::FixStreet>()?;
+    crate::bench_venue::fill(m)?;
     for function in [
         wrap_pyfunction!(make_tables, m)?,
         wrap_pyfunction!(make_floor, m)?,

@@ -4,6 +4,7 @@
 mod audit;
 mod bench;
 mod bench_fix;
+mod bench_venue;
 mod bus;
 mod domain;
 mod features;

@@ -2,6 +2,8 @@
 //! Price-time matching on a bounded tick ladder: integer ticks and lots, pooled orders, intrusive queues, an occupancy bitmap.
 use pretrade_records::Side;
 
+pub mod mix;
+
 /// No order, no level.
 const NONE: u32 = u32::MAX;
 

@@ -32,6 +32,7 @@ def full_check(
     order_error: Path | None,
 ) -> dict[str, float]: ...
 def count_torn(directory: Path, n: int, is_unguarded: bool) -> tuple[int, int]: ...
+def matching_engine(operations: int, rounds: int) -> dict[str, float]: ...
 def lightgbm_single_row(library: Path, model: Path, rows: NDArray[np.float32], width: int, slices: int, seconds: float) -> dict[str, float]: ...
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "limit_lookup",
     "make_floor",
     "make_tables",
+    "matching_engine",
     "write_floor",
     "write_tables",
 ]

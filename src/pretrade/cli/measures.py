@@ -36,7 +36,7 @@ def run(suite: str, *, full: bool, say: Callable[[str], None]) -> dict[str, Any]
     Parameters
     ----------
     suite
-        ``default``, ``gateway``, ``models`` or ``feeds``.
+        ``default``, ``gateway``, ``models``, ``feeds`` or ``simulator``.
     full
         1e9 concurrent look-ups instead of 1e8.
     say
@@ -46,6 +46,10 @@ def run(suite: str, *, full: bool, say: Callable[[str], None]) -> dict[str, Any]
         from pretrade.cli import feed_measures
 
         return feed_measures.run(say=say)
+    if suite == "simulator":
+        from pretrade.cli import venue_measures
+
+        return venue_measures.run(say=say)
     say(f"measuring suite {suite}; a run takes a minute or two")
     if suite == "models":
         return gate_bench.report_of((order_error_score, order_error_score_200x31, vae_row, vae_10000_rows))

@@ -91,7 +91,7 @@ def _summary(told: dict[str, Any]) -> None:
 
 
 def bench(
-    suite: Annotated[str, typer.Argument(help="default, gateway, models, feeds or fix.")] = "default",
+    suite: Annotated[str, typer.Argument(help="default, gateway, models, feeds, simulator or fix.")] = "default",
     json: AsJson = False,
     full: Annotated[bool, typer.Option("--full", help="1e9 concurrent look-ups instead of 1e8.")] = False,
 ) -> None:
