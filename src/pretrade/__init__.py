@@ -25,6 +25,7 @@ _ROOMS = frozenset(
         "simulation",
         "conformance",
         "monitoring",
+        "validation",
     }
 )
 

@@ -15,6 +15,7 @@
     ├── JournalError           a journal is corrupt or cannot be written
     ├── GateError              the gate cannot be built or is poisoned
     ├── SimulationError        a scenario or the simulated exchange is misused
+    ├── ValidationError        a table, fold, ledger or stored prediction is refused
     ├── MissingToolError       a program or library that the machine must provide is missing
     └── MissingExtraError      an optional dependency is not installed
 """
@@ -68,6 +69,10 @@ class GateError(PretradeError):
 
 class SimulationError(PretradeError):
     """A scenario or the simulated exchange is misused."""
+
+
+class ValidationError(PretradeError):
+    """A table, fold, ledger or stored prediction is refused."""
 
 
 class MissingToolError(PretradeError):
