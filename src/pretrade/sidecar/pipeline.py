@@ -56,7 +56,13 @@ class Pipeline:
         self.calibrator = Calibrator(config, instrument_ids, static=static, previous=previous, epoch=epoch)
 
     def push(
-        self, features: Features, *, now_mono: int | None = None, resumed: Mapping[int, int] | None = None, is_behind: bool = False
+        self,
+        features: Features,
+        *,
+        now_mono: int | None = None,
+        resumed: Mapping[int, int] | None = None,
+        is_behind: bool = False,
+        only_changes: bool = False,
     ) -> Iterator[Step]:
         """Score rows and update limits.
 
@@ -70,6 +76,8 @@ class Pipeline:
             Trip id a human resumed, per instrument.
         is_behind
             Newer events wait unread: nothing loosens.
+        only_changes
+            Leave out ticks at which no record can change, see :meth:`~pretrade.calibration.Calibrator.idle_until`.
 
         Yields
         ------
@@ -81,7 +89,12 @@ class Pipeline:
         scores = self._stream.update(features)
         starts = np.flatnonzero(np.r_[True, np.diff(scores.ts_recv) != 0])
         ends = np.r_[starts[1:], len(scores.ts_recv)]
+        idle = 0
         for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+            if only_changes and not resumed and start >= idle:
+                idle = self.calibrator.idle_until(scores, start)
+            if start < idle:
+                continue
             tick = scores[start:end]
             ts = int(tick.ts_recv[0])
             now = ts if now_mono is None else now_mono

@@ -121,7 +121,7 @@ class Dynamic:
     def update(self, rows: Features) -> NDArray[Any]:
         """Every record the sidecar would publish."""
         out: list[NDArray[Any]] = []
-        for step in self._pipeline.push(rows):
+        for step in self._pipeline.push(rows, only_changes=True):
             self.steps.extend((c.ts_recv, c.from_tier, c.to_tier) for c in step.update.tier_changes)
             out.extend(part for part in (step.update.records, step.update.refreshed) if len(part))
         return np.concatenate(out) if out else np.empty(0, LIMITS_DTYPE)

@@ -37,6 +37,32 @@ class MarketState(IntEnum):
     CRITICAL = 2
 
 
+class Extreme:
+    """Greatest (``sign`` 1) or least (-1) of the last ``length`` values."""
+
+    def __init__(self, length: int, sign: int) -> None:
+        self._length, self._sign, self._n = length, sign, 0
+        self._kept: deque[tuple[int, float]] = deque()
+
+    def append(self, value: float) -> None:
+        """Take the next value."""
+        while self._kept and (self._kept[-1][1] - value) * self._sign <= 0:
+            self._kept.pop()
+        self._kept.append((self._n, value))
+        self._n += 1
+        if self._kept[0][0] <= self._n - 1 - self._length:
+            self._kept.popleft()
+
+    @property
+    def value(self) -> float:
+        """The extreme; there must have been a value since the last :meth:`clear`."""
+        return self._kept[0][1]
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._kept.clear()
+
+
 @dataclass(slots=True)
 class Truth:
     """Follows the market row by row.
@@ -58,6 +84,8 @@ class Truth:
     _base: tuple[float, float] | None = None
     _before: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=_BASE_ROWS))
     _mids: deque[float] = field(default_factory=lambda: deque(maxlen=_PRICE_ROWS))
+    _highest: Extreme = field(default_factory=lambda: Extreme(_PRICE_ROWS, 1))
+    _lowest: Extreme = field(default_factory=lambda: Extreme(_PRICE_ROWS, -1))
     _thin: int = 0
     _empty: int = 0
     _sound: int = 0
@@ -78,6 +106,8 @@ class Truth:
             self._base = (float(median[0]), float(median[1]))
         if mid == mid:
             self._mids.append(mid)
+            self._highest.append(mid)
+            self._lowest.append(mid)
         ratio = 1.0 if self._base is None else min(_or_zero(bid) / self._base[0], _or_zero(ask) / self._base[1])
         self._thin = self._thin + 1 if ratio < THIN else 0
         self._empty = self._empty + 1 if ratio < EMPTY else 0
@@ -87,13 +117,15 @@ class Truth:
         self.ts.append(ts)
 
     def _next(self, ts: int, mid: float) -> MarketState:
-        moved = bool(self._mids) and mid == mid and (mid <= max(self._mids) * (1 - FALL) or mid >= min(self._mids) * (1 + FALL))
+        moved = bool(self._mids) and mid == mid and (mid <= self._highest.value * (1 - FALL) or mid >= self._lowest.value * (1 + FALL))
         if self.state == MarketState.CRITICAL:
             if self._sound < _RECOVERY_ROWS:
                 return MarketState.CRITICAL
             self.ts_recovered = ts
             # What moved before the recovery is no new reason.
             self._mids.clear()
+            self._highest.clear()
+            self._lowest.clear()
             return MarketState.NORMAL
         if ts > self.ts_onset and (moved or self._empty >= _HOLD_ROWS):
             self.ts_no_return = self.ts_no_return or ts

@@ -16,13 +16,14 @@ from pretrade.bus import JournalReader
 from pretrade.domain import Config, EventKind, Side, Tier
 from pretrade.domain.errors import SimulationError
 from pretrade.features import ROW_DTYPE, Features
+from pretrade.sidecar.pipeline import Pipeline
 from pretrade.simulation import MarketParameters, Simulator, calm, evaluation, frontier, library
 from pretrade.simulation.arms import ARMS, Rule, Static, arm, rule_levels
 from pretrade.simulation.firm import MOMENTUM, Firm, View
 from pretrade.simulation.market import SELLER_START_NS
 from pretrade.simulation.play import play
 from pretrade.simulation.scenario import Change, Draws, Episode, ramp
-from pretrade.simulation.truth import COLUMNS, MarketState, Truth
+from pretrade.simulation.truth import COLUMNS, Extreme, MarketState, Truth
 
 S = 1_000_000_000
 OWN_FAMILY = (Path(__file__).parents[3] / "examples/own_family.py").read_text()
@@ -112,6 +113,39 @@ def test_an_empty_side_or_a_fall_of_one_per_cent_is_critical_until_ten_sound_sec
     assert states_of([(100, 100, 1, 4752.0)])[-1] == MarketState.CRITICAL
     assert states_of([(100, 100, 1, 4752.1)])[-1] == MarketState.NORMAL
     assert states_of([(100, 100, 1, 4848.0)])[-1] == MarketState.CRITICAL
+
+
+def test_an_extreme_is_that_of_the_last_values() -> None:
+    values = np.random.default_rng(5).integers(0, 30, 400).astype(float).tolist()
+    for sign, of in ((1, max), (-1, min)):
+        extreme = Extreme(25, sign)
+        since = 0
+        for n, value in enumerate(values):
+            if n == 200:
+                extreme.clear()
+                since = n
+            extreme.append(value)
+            assert extreme.value == of(values[max(since, n - 24) : n + 1])
+
+
+def test_leaving_out_idle_ticks_changes_no_record_and_no_tier(fitted: dict[str, models.Anomaly]) -> None:
+    config = Config.load()
+    market = MarketParameters(SELLER_START_NS)
+    simulator, engine = Simulator(market, 3, SELLER_START_NS - 400 * S), features.engine(config, (config.instrument("ES"),))
+    told: list[list[tuple[bytes, object]]] = [[], []]
+    ways = [Pipeline(config, fitted["pca"], (1,)) for _ in told]
+    seen = [0, 0]
+    for at in range(SELLER_START_NS - 350 * S, SELLER_START_NS + 120 * S, 5 * S):
+        rows = Features.concat([engine.push(simulator.run_until(at)), engine.close(at)])
+        for k, (way, out) in enumerate(zip(ways, told, strict=True)):
+            for step in way.push(rows, only_changes=k == 1):
+                seen[k] += 1
+                both = np.concatenate([step.update.records, step.update.refreshed])
+                if len(both) or step.update.tier_changes:
+                    out.append((both.tobytes(), step.update.tier_changes))
+    assert told[0] == told[1]
+    assert max(c.to_tier for _, changes in told[0] for c in changes) == Tier.CRITICAL  # type: ignore[attr-defined]
+    assert seen[1] < 0.7 * seen[0]
 
 
 def test_an_order_amplifies_only_with_the_move_in_stress_aggressive_and_large() -> None:

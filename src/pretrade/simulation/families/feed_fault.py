@@ -12,7 +12,8 @@ def draw(draws: Draws) -> Episode:
     delay = length * draws.between(0.2, 0.8)
     market = MarketParameters(SELLER_START_NS, 1.0 if has_seller else 0.0, overrides={"seller_ends_s": 62.0})
     drawn = {"kind": kind, "at_s": at_s, "length_s": length, "delay_s": delay, "has_seller": has_seller}
-    return Episode(market, 120.0, fault=FeedFault(kind, at_s, length, delay if kind == "late" else 0.0), drawn=drawn)
+    # A market that fell needs time to come back, or the loss is that of the low.
+    return Episode(market, 480.0 if has_seller else 120.0, fault=FeedFault(kind, at_s, length, delay if kind == "late" else 0.0), drawn=drawn)
 
 
 FAMILY = Family(8, "feed_fault", "the feed fails: a gap, silence, or everything late", "nothing new on stale prices, no invented calm", draw)

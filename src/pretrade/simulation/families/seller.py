@@ -4,7 +4,7 @@
 from pretrade.simulation.market import SELLER_START_NS, MarketParameters
 from pretrade.simulation.scenario import Draws, Episode, Family
 
-_AFTER_S = 300.0
+_AFTER_S = 480.0
 
 
 def _episode(rate: float, caps: float, clip: int, share: float, ends_s: float, **drawn: float) -> Episode:
