@@ -13,7 +13,7 @@ use crate::options::FUTURE_TOLERANCE_NS;
 use crate::orders::{Key, LiveOrder, state};
 use crate::state::{Instrument, flag};
 use pretrade_journal::RecordKind;
-use pretrade_records::order::POST_ONLY;
+use pretrade_records::order::{EXIT_TICKET, POST_ONLY};
 use pretrade_records::units::UNDEFINED_PRICE;
 use pretrade_records::{Action, Decision, Order, OrderType, ReasonCode, Side, TimeInForce, Unit, Verdict};
 use pretrade_shm::memory::prefetch;
@@ -43,25 +43,25 @@ impl<T> Approved<T> {
 /// What one decision read besides limits.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Seen {
-    limits_age: i64,
+    pub(crate) limits_age: i64,
     pub(crate) quotes_age: i64,
-    added: i64,
+    pub(crate) added: i64,
     pub(crate) passed_as: u8,
     /// Control whose soft limit was passed.
     pub(crate) warning: u8,
     /// Bits of the order-error score; 0 where there is no model.
     pub(crate) order_error: u32,
     fingerprint: u64,
-    rank: Rank,
+    pub(crate) rank: Rank,
 }
 
 /// What is known before the order's own rows are looked at.
 #[derive(Clone, Copy, Debug)]
-struct Ready {
+pub(crate) struct Ready {
     kill_word: u64,
     has_id_room: bool,
     has_memory: bool,
-    is_audited: bool,
+    pub(crate) is_audited: bool,
     id_place: Place,
 }
 
@@ -124,7 +124,7 @@ impl Gate {
         let homes = self.prefetch(order, &at, seen.fingerprint);
         self.bring_up_to_date(instrument, now_mono, now_utc, &mut seen);
         let verdict = match self.prepare(order, homes.id, false, now_mono, now_utc) {
-            Ok(ready) if self.extended.is_on || self.scoring.is_some() => {
+            Ok(ready) if u64::from(order.flags & EXIT_TICKET) | self.beyond != 0 => {
                 return self.decide_beyond(order, at, homes.order, ready, seen, now_mono, now_utc, out);
             }
             Ok(ready) => match self.judge::<false>(order, Some(instrument), Some(account), &at, &ready, now_mono, now_utc, &mut seen) {
@@ -136,14 +136,23 @@ impl Gate {
         self.conclude_no(order, Some(instrument), verdict, seen, now_mono, now_utc, out);
     }
 
-    /// The rest of a decision with extended controls or a score. Apart, and given values: what it may change of them would keep
+    /// The rest of a decision with extended controls, a score or an exit ticket. Apart, and given values: what it may change of them would keep
     /// them in memory for the order that has neither.
     #[allow(clippy::too_many_arguments, reason = "words, not a record")]
     #[inline(never)]
     fn decide_beyond(&mut self, order: &Order, at: At, key: Key, ready: Ready, mut seen: Seen, now_mono: i64, now_utc: i64, out: &mut Decision) {
-        match self.judge_all(order, &at, &ready, now_mono, now_utc, &mut seen) {
+        let is_exit = order.flags & EXIT_TICKET != 0;
+        let verdict = if is_exit {
+            self.judge_exit(order, &at, &ready, now_mono, now_utc, &mut seen).map(|()| None)
+        } else {
+            self.judge_all(order, &at, &ready, now_mono, now_utc, &mut seen)
+        };
+        match verdict {
             Ok(None) => self.accept(order, &at, key, &seen, &ready, now_mono, now_utc, out),
             verdict => self.conclude_no(order, Some(at.instrument), verdict, seen, now_mono, now_utc, out),
+        }
+        if is_exit && out.verdict == Verdict::Accept as u8 {
+            self.spend_ticket(order);
         }
     }
 
@@ -285,12 +294,18 @@ impl Gate {
             (Some(i), Some(_)) => Some(self.request(order, i, at, seen, now_mono, now_utc)?),
             _ => None,
         };
+        if EXTENDED {
+            extended::check_annex(self.annex.is_missing, request.as_ref())?;
+        }
         flow::check_audit(ready.is_audited, ready.has_memory && request.is_some_and(|r| r.passed_as != passed_as::NEW_RISK))?;
         session::check_party(account, strategy)?;
         if EXTENDED {
             extended::check_party_above(self.extended.is_enabled_above())?;
         }
         session::check_instrument(instrument)?;
+        if EXTENDED && request.is_some_and(|r| r.passed_as != passed_as::SHRINKING) {
+            self.check_restricted(at)?;
+        }
         let (Some(instrument), Some(account), Some(request)) = (instrument, account, request) else { return Err(Breach::missing(6)) };
         (seen.added, seen.passed_as, seen.rank) = (request.added, request.passed_as, request.rank);
         let context = Context {
@@ -316,7 +331,15 @@ impl Gate {
 
     /// Works out what the message adds and whether it is a verified reduction or a shrinking replace.
     #[inline(always)]
-    fn request<'a>(&self, order: &'a Order, i: &Instrument, at: &At, seen: &Seen, now_mono: i64, now_utc: i64) -> Result<Request<'a>, Breach> {
+    pub(crate) fn request<'a>(
+        &self,
+        order: &'a Order,
+        i: &Instrument,
+        at: &At,
+        seen: &Seen,
+        now_mono: i64,
+        now_utc: i64,
+    ) -> Result<Request<'a>, Breach> {
         let cell = &self.cells[at.cell];
         let is_buy = order.side == Side::BUY as u8;
         let is_market = order.order_type == OrderType::Market as u8;
@@ -408,7 +431,7 @@ impl Gate {
         let read = read_of(order, Some(instrument), seen);
         let is_recorded = self.record_entry(RecordKind::Decision, &decision, &read, out);
         if !is_recorded {
-            if seen.passed_as == passed_as::NEW_RISK {
+            if matches!(seen.passed_as, passed_as::NEW_RISK | passed_as::EXIT) {
                 return self.take_back(order, at.instrument, *seen, now_mono, now_utc, out);
             }
             self.end_journal();

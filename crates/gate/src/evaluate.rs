@@ -81,6 +81,28 @@ pub fn evaluate<const EXTENDED: bool>(c: &Context<'_>, duplicates: &Duplicates, 
     Ok(held)
 }
 
+/// What is asked of an order whose exit ticket is good (control 4): form and frequency, and no limit. It never waits.
+///
+/// # Errors
+/// The first breach.
+pub fn evaluate_exit(c: &Context<'_>, duplicates: &Duplicates, scope: Option<&Scope<'_>>) -> Check {
+    if scope.is_some() {
+        extended::check_short_sale(c)?;
+    }
+    session::check_phase(&c.request, c.instrument.phase)?;
+    scope.map_or(Ok(()), |s| extended::check_auction_size(c, s))?;
+    form::check_well_formed(&c.request, c.instrument)?;
+    scope.map_or(Ok(()), |s| extended::check_venue_size(c, s))?;
+    form::check_order_age(c)?;
+    scope.map_or(Ok(()), extended::check_self_match)?;
+    flow::check_duplicate_order(c, duplicates)?;
+    flow::check_message_rate(c)?;
+    let Some(s) = scope else { return Ok(()) };
+    let [trader, desk, session] = s.extended.ledgers_above();
+    flow::check_message_rate(&Context { account: desk, strategy: trader, firm: session, ..*c })?;
+    extended::check_minute_rate(c, s)
+}
+
 #[cold]
 #[inline(never)]
 fn hold_or_reject(options: &GateOptions, breach: Breach, held: &mut Option<Breach>) -> Check {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The gate: tables in, one decision out, state kept in between.
+use crate::annex::Annex;
 use crate::directory::Directory;
 use crate::duplicates::Duplicates;
 use crate::extended::Extended;
@@ -69,6 +70,8 @@ pub struct GateFiles {
     pub quotes: PathBuf,
     /// `controls` table.
     pub controls: PathBuf,
+    /// What humans allow and bar one by one, beside `controls`.
+    pub annex: PathBuf,
     /// This gateway's `gate` table, created.
     pub gate: PathBuf,
     /// Ring and disk file of the gate journal; `None` keeps no journal.
@@ -89,6 +92,7 @@ impl GateFiles {
             limits: directory.join("limits.tbl"),
             quotes: directory.join("quotes.tbl"),
             controls: directory.join("controls.tbl"),
+            annex: directory.join("controls.annex"),
             gate: directory.join(format!("gate-{gateway_id}.tbl")),
             journal: None,
             order_error: None,
@@ -125,6 +129,11 @@ pub struct Gate {
     pub(crate) held: Vec<Held>,
     pub(crate) resolved: Vec<Decision>,
     pub(crate) extended: Extended,
+    pub(crate) annex: Annex,
+    /// Exit tickets this gateway spent.
+    pub(crate) spent: Vec<u64>,
+    /// Bits of [`pretrade_records::Order::flags`] that take an order off the plain path; all where every order leaves it.
+    pub(crate) beyond: u64,
     pub(crate) epoch: u32,
     pub(crate) kill_word: u64,
     pub(crate) counters: Counters,
@@ -200,6 +209,9 @@ impl Gate {
         let table = GateTable::create(&files.gate, &keys, &create)?;
         let mut gate = Gate {
             extended: Extended::new(&controls, &options)?,
+            annex: Annex::default(),
+            spent: Vec::new(),
+            beyond: 0,
             epoch: limits.epoch(),
             instruments: PrivateMemory::new(instruments.len().max(1))?,
             routes: PrivateMemory::new(instruments.len().max(1))?,

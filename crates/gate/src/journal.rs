@@ -9,6 +9,7 @@ use crate::venue::VenueMessage;
 use bytemuck::{Pod, Zeroable};
 use pretrade_journal::{GateJournal, GateJournalReader, GateJournalRecord, JournalError, RecordKind};
 use pretrade_records::limits::flags;
+use pretrade_records::order::EXIT_TICKET;
 use pretrade_records::{Action, Decision, LimitsRecord, Order, Verdict};
 use pretrade_shm::Level;
 use pretrade_shm::clock::ClockDomain;
@@ -362,6 +363,9 @@ impl Gate {
         match Verdict::try_from(d.verdict) {
             Ok(Verdict::Accept) => {
                 self.apply_folded(&order, read, d.mono_decision, d.ts_decision);
+                if order.action == Action::New as u8 && order.flags & EXIT_TICKET != 0 {
+                    self.spend_ticket(&order);
+                }
                 self.learn_again(&order, read.bid_price, read.ask_price, d.mono_decision, d.ts_decision);
             }
             Ok(Verdict::Hold) => {

@@ -6,6 +6,7 @@
 //! Standards: RTS 6 (2017/589) art. 12, 15, 17; SEC rule 15c3-5; FIX tag 103.
 #![forbid(unsafe_code)]
 
+pub mod annex;
 mod apply;
 pub mod arithmetic;
 pub mod bounds;
@@ -15,6 +16,7 @@ pub mod decide;
 pub mod directory;
 pub mod duplicates;
 pub mod evaluate;
+pub mod exits;
 pub mod extended;
 pub mod gate;
 pub mod holds;

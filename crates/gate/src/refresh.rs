@@ -242,7 +242,9 @@ impl Gate {
             is_whole &= read_ledger(&self.controls, ledger, Level::Strategy, PPM);
         }
         is_whole &= read_ledger(&self.controls, &mut self.firm, Level::Firm, share(Level::Firm));
+        is_whole &= self.read_annex();
         is_whole &= self.read_parties(&share);
+        self.beyond = if self.extended.is_on || self.scoring.is_some() { u64::MAX } else { 0 };
         // What stops this gateway stops whatever it would send: its own row's words count as the firm's.
         if let Some(slot) = self.controls.row(Level::Gateway, u32::from(self.files.gateway_id)) {
             self.firm.flags |= words_flags(self.controls.state(slot));

@@ -52,12 +52,12 @@ fn decimal(value: i64) -> String {
 /// What a control measures.
 fn measured_name(control: u8, unit: Unit) -> &'static str {
     match control {
-        7 if unit == Unit::Lots => "quantity",
+        4 | 7 if unit == Unit::Lots => "quantity",
         7 if unit == Unit::Money => "notional",
         7 => "phase",
         8 | 12 | 14 => "quantity",
         13 => "notional",
-        15 | 17 | 30 => "price",
+        4 | 15 | 17 | 30 => "price",
         16 => "distance_ticks",
         6 | 18 => "position",
         19 => "exposure",

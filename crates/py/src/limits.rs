@@ -347,6 +347,15 @@ fn layout_dict<'py>(py: Python<'py>, layout: &Layout) -> PyResult<Bound<'py, PyD
     Ok(dict)
 }
 
+/// The file of an annex of `controls`: number and lines with their checksum, refused where a gate could not read it.
+#[pyfunction]
+fn annex_text(number: u64, lines: &str) -> PyResult<String> {
+    let body = format!("pretrade-annex 1 {number}\n{lines}");
+    let text = format!("{body}crc32c {:08x}\n", pretrade_shm::crc::crc32c(body.as_bytes()));
+    pretrade_gate::annex::Annex::parse(&text).map_err(PyValueError::new_err)?;
+    Ok(text)
+}
+
 /// Fills the submodule.
 pub(crate) fn fill(m: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = m.py();
@@ -359,6 +368,7 @@ pub(crate) fn fill(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(is_simulated, m)?)?;
     m.add_function(wrap_pyfunction!(install_sigbus, m)?)?;
     m.add_function(wrap_pyfunction!(table_kind, m)?)?;
+    m.add_function(wrap_pyfunction!(annex_text, m)?)?;
     let all = PyDict::new(py);
     for layout in layouts::ALL.iter().chain(&journal_layouts::ALL) {
         all.set_item(layout.name, layout_dict(py, layout)?)?;

@@ -187,7 +187,7 @@ pub struct Decision {
     pub stage: u8,
     /// Control number of `reason`, 0 on ACCEPT.
     pub control: u8,
-    /// 1 where the order passed as a verified reduction, 2 where it is a shrinking replace.
+    /// 1 where the order passed as a verified reduction, 2 where it is a shrinking replace, 3 where an exit ticket let it pass.
     pub passed_as: u8,
     /// [`crate::Side`] code of the order.
     pub side: u8,

@@ -45,6 +45,9 @@ pub const POST_ONLY: u32 = 1;
 /// Bit of [`Order::flags`]: the seller located what it sells short.
 pub const LOCATED: u32 = 2;
 
+/// Bit of [`Order::flags`] of a new order: `original_client_order_id` is the number of the exit ticket it spends (control 4).
+pub const EXIT_TICKET: u32 = 4;
+
 /// One order message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
@@ -75,7 +78,7 @@ pub struct Order {
     pub flags: u32,
     /// Session the message arrived on.
     pub session_id: u32,
-    /// The order a replace or cancel names, else 0.
+    /// The order a replace or cancel names; of a new order with [`EXIT_TICKET`] its ticket; else 0.
     pub original_client_order_id: u64,
 }
 

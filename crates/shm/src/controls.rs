@@ -160,7 +160,7 @@ pub struct ControlsRecord {
     pub flags: u8,
     /// Zero.
     pub pad_2: u8,
-    /// Feed channel of an instrument.
+    /// Feed channel of an instrument; of the firm's row the number of its annex, 0 = none (decision 0057).
     pub channel: u32,
     /// Gateway rows: share of each level's limits in ppm, by [`Level`] code.
     pub shares_ppm: [u32; 8],

@@ -9,6 +9,8 @@ Never computes a limit, never applies a loosening before it is durable, never re
 Standard: the records of ``schemas/``; RTS 6 articles 12 and 15 (kill, reinstatement by a designated person).
 """
 
+from pretrade.limits import permissions
+from pretrade.limits.annex import ExitTicket
 from pretrade.limits.controls import Controls
 from pretrade.limits.layouts import CONTROLS_DTYPE, GATE_DTYPE, PARAMETERS_DTYPE
 from pretrade.limits.run_directory import RunDirectory, clock_domain, is_simulated, survive_truncation
@@ -22,6 +24,7 @@ __all__ = [
     "GATE_DTYPE",
     "PARAMETERS_DTYPE",
     "Controls",
+    "ExitTicket",
     "GateTable",
     "Level",
     "LimitsTable",
@@ -32,6 +35,7 @@ __all__ = [
     "clock_domain",
     "configured_records",
     "is_simulated",
+    "permissions",
     "refuse_unsigned",
     "survive_truncation",
 ]

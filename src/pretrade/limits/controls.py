@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -61,7 +61,7 @@ class Controls:
         self.run = run
         self.journal = ControlJournal(run.control_journal)
         self._native = native
-        self._table = Publication(native)
+        self._table = Publication(native, run.annex)
         self._state = State()
         self._lock_timeout_s = lock_timeout_s
         self._now_utc = now_utc
@@ -351,6 +351,43 @@ class Controls:
         fields: dict[str, Any] = {"action": "decide_hold", "gateway": gateway_id, "session": session_id, "order": client_order_id}
         with self._lock(f"decide_hold by {by}"):
             return self._append({**fields, "quantity": quantity, "second_by": second_by}, person).seq
+
+    def sign(
+        self, fields: Mapping[str, Any], person: Person, *, rows: Iterable[tuple[Level, int]] = (), second_by: str | None = None, what: str = ""
+    ) -> int:
+        """Record an action of the annex, durable first, then let every gate see it.
+
+        Parameters
+        ----------
+        fields, person
+            The action and who acts.
+        rows
+            Rows of ``controls`` that must be there.
+        second_by, what
+            A second person where one signs, for what.
+
+        Returns
+        -------
+        int
+            Number of the entry in the control journal.
+        """
+        if second_by is not None:
+            person = self._two_persons(person.by, second_by, person.reason, what)
+        with self._lock(f"{fields['action']} by {person.by}"):
+            self._catch_up()
+            for level, row_id in rows:
+                self._state.row(level, row_id)
+            entry = self._append(fields, person)
+            self._publish()
+        return entry.seq
+
+    def now_utc(self) -> int:
+        """The clock that entries are stamped with."""
+        return self._now_utc()
+
+    def newest_kill(self) -> int:
+        """Number of the newest arming that stands, of the firm or of any row; 0 = none."""
+        return max(self.kill_word, int(self.snapshot()["kill"].max(initial=0)))
 
     # -- the order of apply and record -----------------------------------------------------------------------------
 

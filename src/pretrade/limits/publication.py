@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -24,13 +25,16 @@ class Publication:
     journal had so many entries: only a loosening by two persons recorded from there on may take the tightening back.
     """
 
-    def __init__(self, native: Any) -> None:  # noqa: ANN401 - native class
+    def __init__(self, native: Any, annex: Path) -> None:  # noqa: ANN401 - native class
         self._native = native
+        self._annex = annex
 
     def publish(self, state: State) -> None:
         """Bring changed rows into the table, tightest first where words are concerned."""
         if not state.changed:
             return
+        # The file first: a gate that sees the firm's row finds what it names.
+        state.annex.write(self._annex)
         for key in sorted(state.changed):
             row = state.rows.get(key)
             if row is not None:

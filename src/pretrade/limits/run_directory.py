@@ -95,6 +95,11 @@ class RunDirectory:
         return self.path / "controls.tbl"
 
     @property
+    def annex(self) -> Path:
+        """What humans allow and bar one by one, beside ``controls``."""
+        return self.path / "controls.annex"
+
+    @property
     def controls_lock(self) -> Path:
         """Lock held by whoever writes ``controls``."""
         return self.path / "controls.lock"

@@ -16,6 +16,7 @@ from pretrade.audit import ControlJournal, Entry
 from pretrade.domain import Config, Instrument
 from pretrade.domain.errors import ControlError
 from pretrade.domain.level_limits import LEVEL_LIMITS
+from pretrade.limits.annex import Annex
 from pretrade.limits.layouts import CONTROLS_DTYPE
 
 Values = dict[str, int | float]
@@ -66,6 +67,8 @@ class Row:
     is_reduce_only: bool = False
     version: int = 0
     seq: int = 0
+    annex: int = 0
+    """Of the firm's row: number of the annex in force."""
     loosened: dict[str, int] = field(default_factory=dict)
     """Entry in which two persons last set a static limit."""
 
@@ -76,6 +79,8 @@ class Row:
         record["version"], record["generation"] = self.version, self.seq + 1
         for name, value in self.reference.items():
             record[name] = value
+        if self.annex:
+            record["channel"] = self.annex
         for name, limit in self.limits.items():
             record["level_limits"][LEVEL_LIMITS[name]] = limit
         record["level_mask"] = sum(1 << LEVEL_LIMITS[name] for name in self.limits)
@@ -114,6 +119,7 @@ class State:
     config_hash: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     changed: set[tuple[Level, int]] = field(default_factory=set)
+    annex: Annex = field(default_factory=Annex)
 
     def apply(self, entry: Entry) -> None:
         """Take one entry into account.
@@ -204,6 +210,21 @@ class State:
 
     def _on_decide_hold(self, seq: int, fields: Mapping[str, Any]) -> None:
         """Moves no row: the gateway it names reads it and acts."""
+
+    def _on_issue_ticket(self, seq: int, fields: Mapping[str, Any]) -> None:
+        self.annex.issue(seq, fields)
+        self._name_annex(seq)
+
+    def _on_revoke_ticket(self, seq: int, fields: Mapping[str, Any]) -> None:
+        self.annex.revoke(seq, int(fields["ticket"]))
+        self._name_annex(seq)
+
+    def _on_restrict(self, seq: int, fields: Mapping[str, Any]) -> None:
+        self.annex.restrict(seq, (int(fields["account"]), int(fields["instrument"])), on=bool(fields["is_on"]))
+        self._name_annex(seq)
+
+    def _name_annex(self, seq: int) -> None:
+        self._touch(seq, Level.FIRM, 0).annex = self.annex.number
 
     def _on_reduce_only(self, seq: int, fields: Mapping[str, Any]) -> None:
         self._target(seq, fields).is_reduce_only = bool(fields["is_on"])

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Checks of the controls behind `Extended::is_on`: 7 (auctions), 8 (venue sizes), 19 to 23, 25, 29, 30, 24 per minute, 45.
-use super::Context;
+use super::{Context, Request};
 use crate::breach::{Breach, Check};
 use crate::extended::book::{narrow, scaled, value};
 use crate::extended::counts::Counts;
@@ -51,6 +51,12 @@ impl<'a> Scope<'a> {
 /// Control 5: where sessions have rows, the message comes from one, and its trader and desk are enabled.
 pub fn check_party_above(enabled: bool) -> Check {
     if enabled { Ok(()) } else { Err(Breach::plain(5, ReasonCode::PartyNotAuthorised)) }
+}
+
+/// Control 6: the lists that bar orders can be read; without them only what adds no risk passes.
+pub fn check_annex(is_missing: bool, request: Option<&Request<'_>>) -> Check {
+    let adds_risk = request.is_none_or(|r| r.passed_as == super::passed_as::NEW_RISK);
+    if is_missing && adds_risk { Err(Breach::plain(6, ReasonCode::InstrumentNotPermitted)) } else { Ok(()) }
 }
 
 /// Control 23, hard: no loss killed a level of this order.

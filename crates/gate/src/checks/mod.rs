@@ -23,6 +23,8 @@ pub mod passed_as {
     pub const REDUCTION: u8 = 1;
     /// A shrinking replace.
     pub const SHRINKING: u8 = 2;
+    /// A verified reduction with an exit ticket.
+    pub const EXIT: u8 = 3;
 }
 
 /// One message as the checks see it: what a replace adds is already worked out.

@@ -59,7 +59,10 @@ impl Gate {
         let x = &mut self.extended;
         x.has_losses = x.parties.iter().any(super::party::Party::has_loss_limit);
         x.has_margin = x.parties.iter().any(|p| p.level == Level::Account && p.configured(LevelLimit::Margin).is_some());
-        let is_configured = x.parties.iter().any(|p| p.mask != 0 || p.is_short_bounded) || x.self_match != SelfMatch::Off || x.has_tiers();
+        let is_configured = x.parties.iter().any(|p| p.mask != 0 || p.is_short_bounded)
+            || x.self_match != SelfMatch::Off
+            || x.has_tiers()
+            || self.annex.binds_orders();
         if is_configured && !x.is_on {
             x.make_room();
             x.is_on = true;

@@ -212,6 +212,23 @@ impl World {
         self.tables.put(&row).unwrap();
     }
 
+    /// Writes an annex of `controls` and names it in the firm's row, as the control service does.
+    pub fn annex(&mut self, number: u64, lines: &str) {
+        let body = format!("pretrade-annex 1 {number}\n{lines}");
+        let sum = pretrade_shm::crc::crc32c(body.as_bytes());
+        std::fs::write(&self.files.annex, format!("{body}crc32c {sum:08x}\n")).unwrap();
+        self.name_annex(number);
+    }
+
+    /// Says in the firm's row that an annex of this number is in force.
+    pub fn name_annex(&mut self, number: u64) {
+        let slot = self.tables.controls.row(Level::Firm, 0).unwrap();
+        let mut row = ControlsRecord::default();
+        assert_eq!(self.tables.controls.read(slot, &mut row), pretrade_shm::ReadOutcome::Fresh);
+        row.channel = number as u32;
+        self.put(row);
+    }
+
     pub fn instrument_slot(&self) -> usize {
         self.tables.controls.row(Level::Instrument, ES).unwrap()
     }
