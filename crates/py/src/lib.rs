@@ -15,6 +15,7 @@ mod journal_feed;
 mod lightgbm_floor;
 mod limits;
 mod models;
+mod order_replay;
 mod simulation;
 
 use pyo3::prelude::*;

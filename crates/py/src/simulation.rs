@@ -273,5 +273,6 @@ fn default_parameters() -> PyResult<String> {
 /// Fills the submodule.
 pub(crate) fn fill(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<Simulator>()?;
+    m.add_class::<crate::order_replay::OrderReplay>()?;
     m.add_function(wrap_pyfunction!(default_parameters, m)?)
 }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Price-time matching on a bounded tick ladder: integer ticks and lots, pooled orders, intrusive queues, an occupancy bitmap.
-use pretrade_records::Side;
+//! Price-time matching of one instrument in integer ticks and lots.
+//!
+//! [`Engine`] matches and keeps the book; [`exchange::Exchange`] puts order types, trading states and protections around it.
+use ladder::{Ladder, Reserve, Resting};
+use pretrade_records::{Phase, Side};
 
+pub mod auction;
+mod ladder;
 pub mod mix;
-
-/// No order, no level.
-const NONE: u32 = u32::MAX;
+pub mod replay;
 
 /// A resting order's handle: slot and the id it must still carry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,83 +27,64 @@ pub trait Sink {
     fn cancelled(&mut self, order_id: u64, side: Side, tick: i32, size: i64);
     /// An order now stands at `tick` with `size` (the new total); it keeps its id.
     fn modified(&mut self, order_id: u64, side: Side, tick: i32, size: i64);
-    /// A resting order of `owner` was filled by an aggressor.
+    /// A resting order of `owner` was filled at `tick`, by an aggressor or in an auction.
     fn filled(&mut self, order_id: u64, owner: u32, side: Side, tick: i32, size: i64);
+    /// Everything an aggressor or an auction (`Side::None`) traded has been said.
+    fn traded(&mut self, _aggressor: Side) {}
+    /// The trading state is another.
+    fn status(&mut self, _phase: Phase) {}
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Resting {
-    order_id: u64,
-    size: i64,
-    /// Hidden quantity of an iceberg and its peak.
-    hidden: i64,
-    peak: i64,
-    tick: i32,
-    owner: u32,
-    next: u32,
-    previous: u32,
-    side: Side,
+/// What happens where an order would trade with one of the same owner.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SelfTrade {
+    /// They trade.
+    #[default]
+    Allow,
+    /// What is left of the order that arrives is cancelled.
+    CancelNewest,
+    /// The resting order is cancelled.
+    CancelOldest,
+    /// Both are cancelled.
+    CancelBoth,
+    /// Both shrink by the smaller of the two; nothing trades.
+    Decrement,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Level {
-    head: u32,
-    tail: u32,
-    size: i64,
-    count: u32,
+/// What an order that takes did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Lots traded.
+    pub filled: i64,
+    /// Lots that self-trade prevention took off the order.
+    pub prevented: i64,
 }
-
-const EMPTY: Level = Level { head: NONE, tail: NONE, size: 0, count: 0 };
 
 /// The matching engine of one instrument.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Engine {
-    levels: Vec<Level>,
-    occupied: [Vec<u64>; 2],
-    lowest_tick: i32,
-    best: [i32; 2],
-    pool: Vec<Resting>,
-    free: Vec<u32>,
+    ladder: Ladder,
     next_order_id: u64,
     last_trade: Option<i32>,
-    live: u32,
-}
-
-const fn index(side: Side) -> usize {
-    match side {
-        Side::Ask => 1,
-        _ => 0,
-    }
 }
 
 impl Engine {
     /// An empty book over `lowest_tick .. lowest_tick + ticks`.
     #[must_use]
     pub fn new(lowest_tick: i32, ticks: usize) -> Self {
-        let words = ticks.div_ceil(64);
-        Self {
-            levels: vec![EMPTY; words * 64],
-            occupied: [vec![0; words], vec![0; words]],
-            lowest_tick,
-            best: [i32::MIN, i32::MAX],
-            pool: Vec::new(),
-            free: Vec::new(),
-            next_order_id: 1,
-            last_trade: None,
-            live: 0,
-        }
+        Self { ladder: Ladder::new(lowest_tick, ticks), next_order_id: 1, last_trade: None }
     }
 
     /// Best bid tick, `None` where the side is empty.
     #[must_use]
     pub fn best_bid(&self) -> Option<i32> {
-        (self.best[0] != i32::MIN).then_some(self.best[0])
+        self.ladder.best_of(Side::Bid)
     }
 
     /// Best ask tick, `None` where the side is empty.
     #[must_use]
     pub fn best_ask(&self) -> Option<i32> {
-        (self.best[1] != i32::MAX).then_some(self.best[1])
+        self.ladder.best_of(Side::Ask)
     }
 
     /// Tick of the last trade.
@@ -112,101 +96,81 @@ impl Engine {
     /// Number of resting orders.
     #[must_use]
     pub fn live_orders(&self) -> u32 {
-        self.live
+        self.ladder.live()
     }
 
-    /// Total size at a tick.
+    /// True where somebody bids what somebody asks, or more.
+    #[must_use]
+    pub fn is_crossed(&self) -> bool {
+        self.ladder.best(Side::Bid) >= self.ladder.best(Side::Ask)
+    }
+
+    /// Shown size at a tick; of both sides where they cross.
     #[must_use]
     pub fn size_at(&self, tick: i32) -> i64 {
-        self.at(tick).map_or(0, |i| self.levels[i].size)
+        self.ladder.size_at(Side::Bid, tick) + self.ladder.size_at(Side::Ask, tick)
     }
 
     /// Sum of the best `n` occupied levels of a side.
     #[must_use]
     pub fn depth(&self, side: Side, n: usize) -> i64 {
-        let mut sum = 0;
-        let mut tick = self.best[index(side)];
-        for _ in 0..n {
-            let Some(i) = self.at(tick) else { break };
-            sum += self.levels[i].size;
-            match self.next_level(side, tick) {
-                Some(t) => tick = t,
-                None => break,
-            }
-        }
-        sum
+        self.ladder.ticks(side).take(n).map(|t| self.ladder.size_at(side, t)).sum()
+    }
+
+    /// Occupied ticks of a side with their shown size, best first.
+    pub fn levels(&self, side: Side) -> impl Iterator<Item = (i32, i64)> + '_ {
+        self.ladder.ticks(side).map(move |t| (t, self.ladder.size_at(side, t)))
+    }
+
+    /// Ids and shown sizes of the orders of a level, oldest first.
+    pub fn queue(&self, side: Side, tick: i32) -> impl Iterator<Item = (u64, i64)> + '_ {
+        self.ladder.queue(side, tick).map(|slot| (self.ladder.order(slot).order_id, self.ladder.order(slot).size))
     }
 
     /// True where the tick lies on the ladder.
     #[must_use]
     pub fn is_on_ladder(&self, tick: i32) -> bool {
-        self.at(tick).is_some()
+        self.ladder.at(tick).is_some()
     }
 
-    /// Size still resting behind a handle, 0 where it is gone.
+    /// Size still resting behind a handle, hidden quantity included; 0 where it is gone.
     #[must_use]
     pub fn resting(&self, handle: Handle) -> i64 {
-        match self.pool.get(handle.slot as usize) {
-            Some(o) if o.order_id == handle.order_id && o.size > 0 => o.size + o.hidden,
-            _ => 0,
-        }
+        self.ladder.find(handle).map_or(0, |o| o.size + self.ladder.reserve(handle.slot).hidden)
     }
 
     /// Tick of a resting order; meaningless where it is gone.
     #[must_use]
     pub fn tick_of(&self, handle: Handle) -> i32 {
-        self.pool.get(handle.slot as usize).map_or(i32::MIN, |o| o.tick)
+        self.ladder.slot(handle.slot).map_or(i32::MIN, |o| o.tick)
     }
 
     /// Side of a resting order, `None` where it is gone.
     #[must_use]
     pub fn side_of(&self, handle: Handle) -> Option<Side> {
-        (self.resting(handle) > 0).then(|| self.pool[handle.slot as usize].side)
+        self.ladder.find(handle).map(|o| o.side)
     }
 
     /// Shown quantity an order of `side` could take up to `tick`, counted until `wanted` is reached (fill or kill asks first).
     #[must_use]
     pub fn takeable(&self, side: Side, tick: i32, wanted: i64) -> i64 {
         let other = side.opposite();
-        let mut at = Some(self.best[index(other)]).filter(|t| self.is_on_ladder(*t));
         let mut sum = 0;
-        while let Some(t) = at.filter(|t| if side == Side::Ask { *t >= tick } else { *t <= tick }) {
-            sum += self.size_at(t);
+        for t in self.ladder.ticks(other).take_while(|t| reaches(side, tick, *t)) {
+            sum += self.ladder.size_at(other, t);
             if sum >= wanted {
                 break;
             }
-            at = self.next_level(other, t);
         }
         sum
     }
 
-    fn at(&self, tick: i32) -> Option<usize> {
-        let i = i64::from(tick) - i64::from(self.lowest_tick);
-        (i >= 0 && (i as usize) < self.levels.len()).then_some(i as usize)
-    }
-
-    /// Next occupied tick of a side, away from the touch.
-    fn next_level(&self, side: Side, tick: i32) -> Option<i32> {
-        let i = self.at(tick)?;
-        let words = &self.occupied[index(side)];
-        let (mut w, b) = (i / 64, i % 64);
-        if side == Side::Ask {
-            let mut word = words[w] & (u64::MAX.checked_shl(b as u32 + 1).unwrap_or(0));
-            loop {
-                if word != 0 {
-                    return Some(self.lowest_tick + (w * 64) as i32 + word.trailing_zeros() as i32);
-                }
-                w += 1;
-                word = *words.get(w)?;
-            }
-        }
-        let mut word = words[w] & ((1u64 << b) - 1);
-        loop {
-            if word != 0 {
-                return Some(self.lowest_tick + (w * 64) as i32 + 63 - word.leading_zeros() as i32);
-            }
-            w = w.checked_sub(1)?;
-            word = words[w];
+    /// True where an order of `side` at `tick` would trade at once.
+    #[must_use]
+    pub fn would_trade(&self, side: Side, tick: i32) -> bool {
+        match side {
+            Side::Ask => tick <= self.ladder.best(Side::Bid),
+            _ => tick >= self.ladder.best(Side::Ask),
         }
     }
 
@@ -215,34 +179,39 @@ impl Engine {
     /// Returns the quantity filled and the handle of the remainder. A tick off the ladder rests nothing.
     pub fn limit(&mut self, owner: u32, side: Side, tick: i32, quantity: i64, rests: bool, sink: &mut impl Sink) -> (i64, Option<Handle>) {
         let filled = self.take(side, tick, quantity, sink);
-        let rest = quantity - filled;
-        if rest == 0 || !rests || self.at(tick).is_none() {
-            return (filled, None);
-        }
-        (filled, Some(self.rest(owner, side, tick, rest, 0, rest, sink)))
+        let rest = if rests { quantity - filled } else { 0 };
+        (filled, self.rest(owner, side, tick, rest, 0, sink))
     }
 
     /// Enters an order that may only rest; `None` where it would trade.
     pub fn post(&mut self, owner: u32, side: Side, tick: i32, quantity: i64, sink: &mut impl Sink) -> Option<Handle> {
-        let would_trade = match side {
-            Side::Ask => tick <= self.best[0],
-            _ => tick >= self.best[1],
-        };
-        if would_trade || self.at(tick).is_none() || quantity <= 0 {
-            return None;
-        }
-        Some(self.rest(owner, side, tick, quantity, 0, quantity, sink))
+        if self.would_trade(side, tick) { None } else { self.rest(owner, side, tick, quantity, 0, sink) }
     }
 
     /// Rests an iceberg that shows `peak`; each refill keeps the order id and goes to the back of its queue.
     pub fn iceberg(&mut self, owner: u32, side: Side, tick: i32, quantity: i64, peak: i64, sink: &mut impl Sink) -> (i64, Option<Handle>) {
         let filled = self.take(side, tick, quantity, sink);
-        let rest = quantity - filled;
-        if rest == 0 || self.at(tick).is_none() {
-            return (filled, None);
+        (filled, self.rest(owner, side, tick, quantity - filled, peak.max(1), sink))
+    }
+
+    /// Puts an order into the book whatever stands on the other side; `peak` above 0 shows that much at a time. `None` where nothing
+    /// is left to rest or the tick lies off the ladder.
+    pub fn rest(&mut self, owner: u32, side: Side, tick: i32, quantity: i64, peak: i64, sink: &mut impl Sink) -> Option<Handle> {
+        if quantity <= 0 || self.ladder.at(tick).is_none() {
+            return None;
         }
-        let shown = rest.min(peak.max(1));
-        (filled, Some(self.rest(owner, side, tick, shown, rest - shown, peak.max(1), sink)))
+        let order_id = self.next_order_id;
+        self.next_order_id += 1;
+        Some(self.rest_as(order_id, owner, side, tick, quantity, peak, sink))
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn rest_as(&mut self, order_id: u64, owner: u32, side: Side, tick: i32, quantity: i64, peak: i64, sink: &mut impl Sink) -> Handle {
+        let size = if peak > 0 { quantity.min(peak) } else { quantity };
+        let o = Resting { order_id, size, tick, owner, next: 0, previous: 0, side, is_iceberg: false };
+        let slot = self.ladder.link(o, Reserve { hidden: quantity - size, peak });
+        sink.added(order_id, side, tick, size);
+        Handle { slot, order_id }
     }
 
     /// Takes liquidity up to `tick` (immediate or cancel); returns the quantity filled.
@@ -250,46 +219,84 @@ impl Engine {
         let other = side.opposite();
         let mut left = quantity;
         while left > 0 {
-            let best = self.best[index(other)];
-            let crosses = match side {
-                Side::Ask => best != i32::MIN && best >= tick,
-                _ => best != i32::MAX && best <= tick,
-            };
-            if !crosses {
-                break;
-            }
-            left -= self.fill_front(other, best, left, sink);
+            let best = self.ladder.best(other);
+            let Some(slot) = self.ladder.front(other, best).filter(|_| reaches(side, tick, best)) else { break };
+            left -= self.fill(slot, best, left, sink);
         }
         quantity - left
     }
 
+    /// As [`Engine::take`] for an owner who may not trade with itself.
+    pub fn take_from_others(&mut self, owner: u32, policy: SelfTrade, side: Side, tick: i32, quantity: i64, sink: &mut impl Sink) -> Taken {
+        let other = side.opposite();
+        let mut left = quantity;
+        let mut taken = Taken::default();
+        while left > 0 {
+            let best = self.ladder.best(other);
+            let Some(slot) = self.ladder.front(other, best).filter(|_| reaches(side, tick, best)) else { break };
+            if policy == SelfTrade::Allow || self.ladder.order(slot).owner != owner {
+                let size = self.fill(slot, best, left, sink);
+                taken.filled += size;
+                left -= size;
+                continue;
+            }
+            let prevented = match policy {
+                SelfTrade::CancelNewest | SelfTrade::CancelBoth => left,
+                SelfTrade::Decrement => left.min(self.ladder.order(slot).size),
+                _ => 0,
+            };
+            match policy {
+                SelfTrade::CancelOldest | SelfTrade::CancelBoth => _ = self.cancel_slot(slot, sink),
+                SelfTrade::Decrement => self.decrement(slot, prevented, sink),
+                _ => {}
+            }
+            taken.prevented += prevented;
+            left -= prevented;
+        }
+        taken
+    }
+
     /// Cancels what is left of an order; returns the size that left the book.
     pub fn cancel(&mut self, handle: Handle, sink: &mut impl Sink) -> i64 {
-        let size = self.resting(handle);
-        if size == 0 {
-            return 0;
+        if self.ladder.find(handle).is_none() { 0 } else { self.cancel_slot(handle.slot, sink) }
+    }
+
+    /// Cancels everything of an owner, of one side or of both (`Side::None`), best level first; returns how many orders.
+    pub fn cancel_all(&mut self, owner: u32, of: Side, sink: &mut impl Sink) -> usize {
+        let sides = [Side::Bid, Side::Ask].into_iter().filter(|side| of == Side::None || *side == of);
+        let ladder = &self.ladder;
+        let slots = |side| ladder.ticks(side).flat_map(move |t| ladder.queue(side, t));
+        let found: Vec<u32> = sides.flat_map(slots).filter(|slot| self.ladder.order(*slot).owner == owner).collect();
+        for slot in &found {
+            self.cancel_slot(*slot, sink);
         }
-        let o = self.pool[handle.slot as usize];
-        self.unlink(handle.slot);
+        found.len()
+    }
+
+    fn cancel_slot(&mut self, slot: u32, sink: &mut impl Sink) -> i64 {
+        let o = *self.ladder.order(slot);
+        let hidden = self.ladder.reserve(slot).hidden;
+        self.ladder.unlink(slot);
         sink.cancelled(o.order_id, o.side, o.tick, o.size);
-        size
+        o.size + hidden
     }
 
     /// Takes `by` off an order's visible size; it keeps its priority. Returns what left.
     pub fn reduce(&mut self, handle: Handle, by: i64, sink: &mut impl Sink) -> i64 {
-        if self.resting(handle) == 0 || by <= 0 {
-            return 0;
-        }
-        let o = self.pool[handle.slot as usize];
+        let Some(o) = self.ladder.find(handle).copied().filter(|_| by > 0) else { return 0 };
         if by >= o.size {
-            return self.cancel(handle, sink);
+            return self.cancel_slot(handle.slot, sink);
         }
-        self.pool[handle.slot as usize].size -= by;
-        if let Some(i) = self.at(o.tick) {
-            self.levels[i].size -= by;
-        }
+        self.ladder.shrink(handle.slot, by);
         sink.cancelled(o.order_id, o.side, o.tick, by);
         by
+    }
+
+    /// Takes `by` off an order that self-trade prevention met; an iceberg shows its next peak.
+    fn decrement(&mut self, slot: u32, by: i64, sink: &mut impl Sink) {
+        let o = *self.ladder.order(slot);
+        sink.cancelled(o.order_id, o.side, o.tick, by);
+        self.remove(slot, by, sink);
     }
 
     /// Moves an order to a new price and visible size; it keeps its id.
@@ -297,124 +304,64 @@ impl Engine {
     /// A smaller size at the same price keeps priority; anything else (unchanged ones too) goes to the back. A price that
     /// crosses leaves the book, trades, and rests the remainder under a new id. Returns the quantity filled and the handle.
     pub fn replace(&mut self, handle: Handle, tick: i32, quantity: i64, sink: &mut impl Sink) -> (i64, Option<Handle>) {
-        if self.resting(handle) == 0 || quantity <= 0 || self.at(tick).is_none() {
+        let Some(o) = self.ladder.find(handle).copied() else { return (0, None) };
+        if quantity <= 0 || self.ladder.at(tick).is_none() {
             return (0, None);
         }
-        let o = self.pool[handle.slot as usize];
-        if tick == o.tick && quantity < o.size {
-            let by = o.size - quantity;
-            self.pool[handle.slot as usize].size = quantity;
-            if let Some(i) = self.at(tick) {
-                self.levels[i].size -= by;
-            }
-            sink.modified(o.order_id, o.side, tick, quantity);
-            return (0, Some(handle));
-        }
-        let crosses = match o.side {
-            Side::Ask => tick <= self.best[0],
-            _ => tick >= self.best[1],
-        };
-        if crosses {
-            self.cancel(handle, sink);
+        if self.would_trade(o.side, tick) {
+            self.cancel_slot(handle.slot, sink);
             return self.limit(o.owner, o.side, tick, quantity, true, sink);
         }
-        self.unlink(handle.slot);
-        let slot = self.link(Resting { tick, size: quantity, ..o });
-        sink.modified(o.order_id, o.side, tick, quantity);
-        (0, Some(Handle { slot, order_id: o.order_id }))
+        (0, self.move_to(handle, tick, quantity, sink))
     }
 
-    /// Fills the oldest order of a level, at most `wanted`; an iceberg comes back at the end of the queue.
-    fn fill_front(&mut self, side: Side, tick: i32, wanted: i64, sink: &mut impl Sink) -> i64 {
-        let Some(i) = self.at(tick) else { return 0 };
-        let slot = self.levels[i].head;
-        let o = self.pool[slot as usize];
+    /// As [`Engine::replace`], whatever stands on the other side: the order only moves.
+    pub fn move_to(&mut self, handle: Handle, tick: i32, quantity: i64, sink: &mut impl Sink) -> Option<Handle> {
+        let o = *self.ladder.find(handle).filter(|_| quantity > 0 && self.ladder.at(tick).is_some())?;
+        sink.modified(o.order_id, o.side, tick, quantity);
+        if tick == o.tick && quantity < o.size {
+            self.ladder.shrink(handle.slot, o.size - quantity);
+            return Some(handle);
+        }
+        let reserve = self.ladder.reserve(handle.slot);
+        self.ladder.unlink(handle.slot);
+        let slot = self.ladder.link(Resting { tick, size: quantity, ..o }, reserve);
+        Some(Handle { slot, order_id: o.order_id })
+    }
+
+    /// Fills an order at `tick`, at most `wanted` of what it shows; an iceberg comes back at the end of the queue.
+    #[inline]
+    fn fill(&mut self, slot: u32, tick: i32, wanted: i64, sink: &mut impl Sink) -> i64 {
+        let o = self.ladder.order(slot);
         let size = o.size.min(wanted);
         self.last_trade = Some(tick);
-        sink.filled(o.order_id, o.owner, side, tick, size);
-        if size < o.size {
-            self.pool[slot as usize].size -= size;
-            self.levels[i].size -= size;
-            return size;
-        }
-        self.unlink(slot);
-        if o.hidden > 0 {
-            let shown = o.hidden.min(o.peak);
-            self.link(Resting { size: shown, hidden: o.hidden - shown, ..o });
-            sink.added(o.order_id, side, tick, shown);
-        }
+        sink.filled(o.order_id, o.owner, o.side, tick, size);
+        self.remove(slot, size, sink);
         size
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn rest(&mut self, owner: u32, side: Side, tick: i32, size: i64, hidden: i64, peak: i64, sink: &mut impl Sink) -> Handle {
-        let order_id = self.next_order_id;
-        self.next_order_id += 1;
-        let slot = self.link(Resting { order_id, size, hidden, peak, tick, owner, next: NONE, previous: NONE, side });
-        sink.added(order_id, side, tick, size);
-        Handle { slot, order_id }
+    #[inline]
+    fn remove(&mut self, slot: u32, size: i64, sink: &mut impl Sink) {
+        let o = *self.ladder.order(slot);
+        if size < o.size {
+            return self.ladder.shrink(slot, size);
+        }
+        let reserve = self.ladder.reserve(slot);
+        self.ladder.unlink(slot);
+        if reserve.hidden > 0 {
+            let shown = reserve.hidden.min(reserve.peak);
+            self.ladder.link(Resting { size: shown, ..o }, Reserve { hidden: reserve.hidden - shown, ..reserve });
+            sink.added(o.order_id, o.side, o.tick, shown);
+        }
     }
+}
 
-    /// Puts an order at the back of its level.
-    fn link(&mut self, mut o: Resting) -> u32 {
-        let Some(i) = self.at(o.tick) else { return NONE };
-        o.previous = self.levels[i].tail;
-        o.next = NONE;
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                self.pool[slot as usize] = o;
-                slot
-            }
-            None => {
-                self.pool.push(o);
-                (self.pool.len() - 1) as u32
-            }
-        };
-        let level = &mut self.levels[i];
-        if level.tail == NONE {
-            level.head = slot;
-        } else {
-            self.pool[level.tail as usize].next = slot;
-        }
-        level.tail = slot;
-        level.size += o.size;
-        level.count += 1;
-        self.live += 1;
-        self.occupied[index(o.side)][i / 64] |= 1 << (i % 64);
-        let best = &mut self.best[index(o.side)];
-        *best = match o.side {
-            Side::Ask => (*best).min(o.tick),
-            _ => (*best).max(o.tick),
-        };
-        slot
-    }
-
-    /// Takes an order out of its level and frees its slot.
-    fn unlink(&mut self, slot: u32) {
-        let o = self.pool[slot as usize];
-        let Some(i) = self.at(o.tick) else { return };
-        match o.previous {
-            NONE => self.levels[i].head = o.next,
-            p => self.pool[p as usize].next = o.next,
-        }
-        match o.next {
-            NONE => self.levels[i].tail = o.previous,
-            n => self.pool[n as usize].previous = o.previous,
-        }
-        let level = &mut self.levels[i];
-        level.size -= o.size;
-        level.count -= 1;
-        self.live -= 1;
-        let emptied = level.count == 0;
-        self.pool[slot as usize].size = 0;
-        self.free.push(slot);
-        if emptied {
-            self.occupied[index(o.side)][i / 64] &= !(1 << (i % 64));
-            if self.best[index(o.side)] == o.tick {
-                let gone = if o.side == Side::Ask { i32::MAX } else { i32::MIN };
-                self.best[index(o.side)] = self.next_level(o.side, o.tick).unwrap_or(gone);
-            }
-        }
+/// True where an order of `side` with that limit may trade at `tick`.
+#[inline]
+const fn reaches(side: Side, limit: i32, tick: i32) -> bool {
+    match side {
+        Side::Ask => tick >= limit,
+        _ => tick <= limit,
     }
 }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 use super::*;
-use std::collections::{BTreeMap, VecDeque};
 
 #[derive(Default)]
 struct Log(Vec<(char, u64, i32, i64)>);
@@ -17,104 +16,6 @@ impl Sink for Log {
     }
     fn filled(&mut self, id: u64, _owner: u32, _side: Side, tick: i32, size: i64) {
         self.0.push(('F', id, tick, size));
-    }
-}
-
-/// The plain book every operation is held against: price-time priority in ordered maps.
-#[derive(Default)]
-struct Plain {
-    sides: [BTreeMap<i32, VecDeque<(u64, i64)>>; 2],
-    next: u64,
-    log: Vec<(char, u64, i32, i64)>,
-}
-
-impl Plain {
-    fn limit(&mut self, side: Side, tick: i32, mut left: i64) -> u64 {
-        let other = 1 - index(side);
-        while left > 0 {
-            let best = if side == Side::Bid { self.sides[other].keys().next().copied() } else { self.sides[other].keys().next_back().copied() };
-            let Some(best) = best.filter(|b| if side == Side::Bid { *b <= tick } else { *b >= tick }) else { break };
-            let queue = self.sides[other].get_mut(&best).unwrap();
-            let front = queue.front_mut().unwrap();
-            let size = front.1.min(left);
-            self.log.push(('F', front.0, best, size));
-            left -= size;
-            front.1 -= size;
-            if front.1 == 0 {
-                queue.pop_front();
-                if queue.is_empty() {
-                    self.sides[other].remove(&best);
-                }
-            }
-        }
-        if left > 0 {
-            self.next += 1;
-            self.sides[index(side)].entry(tick).or_default().push_back((self.next, left));
-            self.log.push(('A', self.next, tick, left));
-            return self.next;
-        }
-        0
-    }
-
-    fn shrink(&mut self, id: u64, by: i64) {
-        for (tick, queue) in self.sides.iter_mut().flatten() {
-            if let Some(o) = queue.iter_mut().find(|o| o.0 == id) {
-                o.1 -= by;
-                self.log.push(('C', id, *tick, by));
-            }
-        }
-    }
-
-    fn cancel(&mut self, id: u64) {
-        for side in &mut self.sides {
-            for (tick, queue) in side.iter_mut() {
-                if let Some(i) = queue.iter().position(|o| o.0 == id) {
-                    let (_, size) = queue.remove(i).unwrap();
-                    self.log.push(('C', id, *tick, size));
-                    let (tick, empty) = (*tick, queue.is_empty());
-                    if empty {
-                        side.remove(&tick);
-                    }
-                    return;
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn random_operations_match_the_plain_book_order_by_order() {
-    let mut draws = crate::rng::Draws::new(11, 0);
-    let (mut engine, mut plain, mut log) = (Engine::new(900, 256), Plain::default(), Log::default());
-    let mut live: Vec<Handle> = Vec::new();
-    for _ in 0..100_000 {
-        if draws.uniform() < 0.45 && !live.is_empty() {
-            let h = live.swap_remove(draws.below(live.len() as u64) as usize);
-            engine.cancel(h, &mut log);
-            plain.cancel(h.order_id);
-        } else if draws.uniform() < 0.1 && !live.is_empty() {
-            let h = live[draws.below(live.len() as u64) as usize];
-            if engine.resting(h) > 1 {
-                engine.reduce(h, 1, &mut log);
-                plain.shrink(h.order_id, 1);
-            }
-        } else {
-            let side = if draws.below(2) == 0 { Side::Bid } else { Side::Ask };
-            let tick = 1_000 + draws.below(21) as i32 - 10;
-            let size = draws.geometric(4.0);
-            plain.limit(side, tick, size);
-            if let (_, Some(h)) = engine.limit(1, side, tick, size, true, &mut log) {
-                live.push(h);
-            }
-        }
-        assert_eq!(log.0, plain.log);
-        log.0.clear();
-        plain.log.clear();
-        if let (Some(b), Some(a)) = (engine.best_bid(), engine.best_ask()) {
-            assert!(b < a, "book is crossed: {b} {a}");
-        }
-        assert_eq!(engine.best_bid(), plain.sides[0].keys().next_back().copied());
-        assert_eq!(engine.best_ask(), plain.sides[1].keys().next().copied());
     }
 }
 
