@@ -47,15 +47,23 @@ class Tail:
         return float(self.rate * max(1.0 + self.xi * units, 0.0) ** (-1.0 / self.xi))
 
 
-def fit_tail(raw: NDArray[np.float64], ts_recv: NDArray[np.int64], gap_s: float, instrument_id: NDArray[np.uint32] | None = None) -> Tail:
+def fit_tail(
+    raw: NDArray[np.float64],
+    ts_recv: NDArray[np.int64],
+    gap_s: float,
+    instrument_id: NDArray[np.uint32] | None = None,
+    *,
+    days: float | None = None,
+) -> Tail:
     """Peaks over threshold with de-clustering; probability-weighted moments (Hosking, Wallis 1987).
 
     The threshold is the highest of the 99.9, 99.5, 99 and 98 % quantiles that leaves 30 clusters; the shape is set to 0
     (exponential) where fewer than 50 clusters or an estimate below -0.5 make it unstable, and it is never above 0: raw
     values are logarithms, whose tail is exponential where the value itself has a power law, the heaviest we admit. A history so short that
     it holds fewer than 10 clusters takes its scale from all points above the threshold: two or three maxima say nothing.
+    ``days`` are the instrument-days behind the rows where they are thinner than ten a second.
     """
-    days = len(raw) / ROWS_PER_DAY
+    days = len(raw) / ROWS_PER_DAY if days is None else days
     maxima: NDArray[np.float64] = np.empty(0)
     threshold = float(raw.max())
     for level in _LEVELS:
@@ -131,9 +139,15 @@ class ScoreMap:
 
     @classmethod
     def fit(
-        cls, raw: NDArray[np.float64], ts_recv: NDArray[np.int64], config: AnomalyConfig, instrument_id: NDArray[np.uint32] | None = None
+        cls,
+        raw: NDArray[np.float64],
+        ts_recv: NDArray[np.int64],
+        config: AnomalyConfig,
+        instrument_id: NDArray[np.uint32] | None = None,
+        *,
+        days: float | None = None,
     ) -> Self:
-        """Fit on calm rows that the model was not fitted on, by instrument, then time.
+        """Fit on calm rows that the model was not fitted on, by instrument, then time; ``days`` where rows are thinner than ten a second.
 
         Raises
         ------
@@ -145,12 +159,12 @@ class ScoreMap:
         ids = None if instrument_id is None else instrument_id[finite]
         if len(raw) < ENOUGH_ROWS:
             raise ModelError(f"{len(raw)} scored calm rows are too few to calibrate on; at least {ENOUGH_ROWS} are needed")
-        tail = fit_tail(raw, ts_recv, config.event_gap_s, ids)
+        days = len(raw) / ROWS_PER_DAY if days is None else days
+        tail = fit_tail(raw, ts_recv, config.event_gap_s, ids, days=days)
         wanted = [float(raw.min()), float(np.median(raw)), *(tail.level(b) for b in (config.budget_elevated, config.budget_high, CRITICAL_BUDGET))]
         knots = [wanted[0]]
         for value in wanted[1:]:
             knots.append(max(value, knots[-1] + 1e-3))
-        days = len(raw) / ROWS_PER_DAY
         realised = tuple(len(cluster_maxima(raw, ts_recv, k, config.event_gap_s, ids)) / days for k in knots[2:4])
         return cls(tuple(knots), tail, days, (realised[0], realised[1]))
 

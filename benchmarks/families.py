@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scores every contender on simulated families of stress and on calm days nobody learned, and stores what was seen.
+
+python benchmarks/families.py /tmp/stress docs/results [SEEDS]
+
+The market runs alone, without the firm whose orders the gate decides. Episodes are out of fold: no model saw their seeds.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from vus import vus_pr
+
+from pretrade import features
+from pretrade.domain import Config
+from pretrade.features import Features
+from pretrade.models.anomaly import LONG_FIT_SHARE
+from pretrade.models.contenders import CONTENDERS, contender
+from pretrade.models.normaliser import Normaliser
+from pretrade.models.panel import Judge, Prepared, events, prepare, tiers
+from pretrade.models.stream import causal_median
+from pretrade.simulation import library
+from pretrade.simulation.market import CALM_SEED, FEED_LATENCY_NS, SELLER_START_NS, WARM_UP_S, Simulator, calm
+from pretrade.simulation.scenario import Episode, changed
+from pretrade.simulation.training import CALM_HOURS, calm_hours
+from pretrade.simulation.truth import MarketState, Truth
+
+S: Final = 10**9
+FAMILIES: Final = {"seller": 1.0, "evaporation": 1.0, "volatility": 0.5, "news": 0.5, "grind": 0.15}
+"""Share of the seeds asked for: long families get fewer."""
+LATER_HOURS: Final = 26.0
+LATER_SEED: Final = CALM_SEED + 500
+VAE_SEEDS: Final = range(5)
+LONG_ON_S: Final = 60.0
+"""An alarm that stood for longer before the onset is false, not early."""
+COLUMNS: Final = (
+    "family", "seed", "contender", "fit_seed", "elevated_s", "high_s", "critical_s", "high_free_s", "before", "false_high", "false_high_free",
+    "false_critical", "minus_1pct_s", "no_return_s", "stressed_s", "hours",
+)  # fmt: skip
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """Scored rows of an episode and what was true of them."""
+
+    family: str
+    seed: int
+    part: Prepared
+    states: NDArray[np.int64]
+    """Truth at each row of ``part``."""
+    minus_1pct: int | None
+    no_return: int | None
+
+
+def play(family: str, seed: int, normaliser: Normaliser, config: Config) -> Played:
+    """The market of one episode, alone."""
+    episode: Episode = library.find(family).family.episode(seed)
+    begin, end = SELLER_START_NS - WARM_UP_S * S, SELLER_START_NS + int(episode.duration_s * S)
+    simulator, market = Simulator(episode.market, seed, begin), episode.market
+    engine = features.engine(config, (config.instrument("ES"),), with_quotes=False)
+    parts = []
+    for change in episode.changes:
+        at = SELLER_START_NS + int(change.at_s * S)
+        parts.append(simulator.run_features(at, engine, ts_first=begin + FEED_LATENCY_NS))
+        market = changed(market, change)
+        simulator.change(market)
+        if change.jump_ticks:
+            simulator.shift_value(change.jump_ticks)
+    parts += [simulator.run_features(end, engine, ts_first=begin + FEED_LATENCY_NS), engine.close(end)]
+    rows = Features.concat([p for p in parts if len(p)])
+    truth = Truth(SELLER_START_NS)
+    truth.take(rows)
+    part = prepare(rows, normaliser, config)
+    states = np.array(truth.states, np.int64)[np.searchsorted(rows.ts_recv, part.ts_recv)]
+    return Played(family, seed, part, states, fell(rows), truth.ts_no_return)
+
+
+def fell(rows: Features) -> int | None:
+    """When the one-second causal median of the mid first stood 1 % below its value at the onset, as the story of the crash counts it."""
+    mids = causal_median(rows.column("mid_price"), 10)
+    before = mids[(rows.ts_recv <= SELLER_START_NS) & np.isfinite(mids)]
+    with np.errstate(invalid="ignore"):
+        below = np.flatnonzero((rows.ts_recv > SELLER_START_NS) & (mids <= before[-1] * 0.99))
+    return int(rows.ts_recv[below[0]]) if len(below) else None
+
+
+def main(cache: Path, out: Path, seeds: int = 40) -> None:
+    """Fit, calibrate, score and store."""
+    config = Config.load()
+    started = time.process_time()
+
+    def say(what: str) -> None:
+        sys.stdout.write(f"{time.process_time() - started:.0f} s of CPU: {what}\n")
+        sys.stdout.flush()
+
+    taught = _kept(cache / "calm32.npy", lambda: calm_hours(CALM_HOURS, config, workers=1)).calm()
+    later = _kept(cache / "later.npy", lambda: calm(LATER_HOURS, seed=LATER_SEED, config=config))
+    say(f"{len(taught)} calm rows teach and calibrate, {len(later)} are later")
+    cut = int(len(taught) * LONG_FIT_SHARE)
+    normaliser = Normaliser.fit(taught[taught.is_scored][:cut])
+    fit, block = (prepare(part, normaliser, config) for part in (taught[:cut], taught[cut:]))
+    unseen = prepare(later, normaliser, config)
+    del taught, later
+    played = [play(name, seed, normaliser, config) for name, share in FAMILIES.items() for seed in range(max(1, round(seeds * share)))]
+    say(f"{len(played)} episodes played")
+    stage = _Stage(played)
+    lines: list[Row] = []
+    calm_lines: list[Row] = []
+    curves: list[Row] = []
+    for kind in CONTENDERS:
+        for seed in VAE_SEEDS if kind == "vae" else (0,):
+            made = contender(kind, config)
+            made.fit(fit.z, fit.ts_recv, seed)
+            judge = Judge.of(made, block, config)
+            calm_lines.append(_calm_line(kind, seed, judge, unseen))
+            found, ranks = stage.judge(kind, seed, judge)
+            lines += found
+            curves += ranks
+            say(f"{kind} {seed}: {calm_lines[-1]}")
+    _write(out / "families.csv", COLUMNS, lines)
+    _write(out / "families_calm.csv", tuple(calm_lines[0]), calm_lines)
+    _write(out / "families_vus.csv", tuple(curves[0]), curves)
+    facts = {
+        "config_hash": config.hash,
+        "taught_rows": len(fit),
+        "calibration_rows": len(block),
+        "calibration_days": block.days,
+        "later_days": unseen.days,
+        "episodes": {name: sum(p.family == name for p in played) for name in FAMILIES},
+        "answers": {name: library.find(name).family.answer for name in FAMILIES},
+        "titles": {name: library.find(name).family.title for name in FAMILIES},
+        "numbers": {name: library.find(name).family.number for name in FAMILIES},
+    }
+    (out / "families.json").write_text(json.dumps(facts, indent=1) + "\n")
+
+
+def _kept(file: Path, make: Any) -> Features:  # noqa: ANN401 - a function without arguments
+    if not file.exists():
+        np.save(file, make().rows)
+    return Features(np.load(file, mmap_mode="r"))
+
+
+def _calm_line(kind: str, seed: int, judge: Judge, unseen: Prepared) -> Row:
+    """Events on calm days nobody learned, at the stated budget."""
+    raw, score_map = judge.raw(unseen), judge.score_map()
+    out: Row = {"contender": kind, "fit_seed": seed, "days": round(unseen.days, 3)}
+    for word, caps in (("", True), ("_free", False)):
+        tier = tiers(raw, score_map, unseen, judge.config, has_caps=caps)
+        for least, name in ((1, "elevated"), (2, "high"), (3, "critical")):
+            out[f"{name}{word}"] = len(events(tier, unseen, least, judge.config.anomaly.event_gap_s))
+    return out
+
+
+class _Stage:
+    """All episodes as one table, each an instrument of its own."""
+
+    def __init__(self, played: Sequence[Played]) -> None:
+        self._played = played
+        parts = [p.part for p in played]
+        ids = [np.full(len(part), n + 1, np.uint32) for n, part in enumerate(parts)]
+        joined = {n: np.concatenate([getattr(p, n) for p in parts]) for n in ("ts_recv", "z", "has_book", "high", "critical")}
+        self._of = Prepared(**joined, instrument_id=np.concatenate(ids), days=sum(p.days for p in parts))
+        self._states = [p.states for p in played]
+        self._runs = list(self._of.runs())
+
+    def judge(self, kind: str, seed: int, judge: Judge) -> tuple[list[Row], list[Row]]:
+        """A line per episode, and ranking quality per family."""
+        gap = judge.config.anomaly.event_gap_s
+        raw = judge.raw(self._of)
+        score_map = judge.score_map()
+        tier = {caps: tiers(raw, score_map, self._of, judge.config, has_caps=caps) for caps in (True, False)}
+        lines = []
+        for p, run, states in zip(self._played, self._runs, self._states, strict=True):
+            part = p.part
+            found = [events(tier[True][run], part, least, gap) for least in (1, 2, 3)]
+            free = events(tier[False][run], part, 2, gap)
+            stressed = np.flatnonzero(states != MarketState.NORMAL)
+            first = part.ts_recv[stressed[0]] if len(stressed) else None
+            lines.append(
+                {
+                    "family": p.family, "seed": p.seed, "contender": kind, "fit_seed": seed,
+                    **dict(zip(("elevated_s", "high_s", "critical_s"), (_after(f) for f in found), strict=True)),
+                    "high_free_s": _after(free), "before": sum(a < SELLER_START_NS for a, _, _ in found[1]),
+                    "false_high": _false(found[1], part.ts_recv, states), "false_high_free": _false(free, part.ts_recv, states),
+                    "false_critical": _false(found[2], part.ts_recv, states), "minus_1pct_s": _seconds(p.minus_1pct),
+                    "no_return_s": _seconds(p.no_return), "stressed_s": _seconds(first), "hours": round(len(part) / 36_000, 4),
+                }
+            )  # fmt: skip
+        curves = []
+        for family in dict.fromkeys(p.family for p in self._played):
+            mine = [n for n, p in enumerate(self._played) if p.family == family]
+            labels = [self._states[n] != MarketState.NORMAL for n in mine]
+            if any(label.any() for label in labels):
+                curves.append(
+                    {"family": family, "contender": kind, "fit_seed": seed, "vus_pr": round(vus_pr([raw[self._runs[n]] for n in mine], labels), 4)}
+                )
+        return lines, curves
+
+
+def _after(found: Sequence[tuple[int, int, int]]) -> float | None:
+    """Seconds from the onset to the first event that is not an old one."""
+    for begin, end, _ in found:
+        if end >= SELLER_START_NS and begin >= SELLER_START_NS - LONG_ON_S * S:
+            return _seconds(begin)
+    return None
+
+
+def _false(found: Sequence[tuple[int, int, int]], ts: NDArray[np.int64], states: NDArray[np.int64]) -> int:
+    """Events that began while the truth was normal and was so for the minute after: what comes before stress is early, not false."""
+    bad = 0
+    for begin, _, _ in found:
+        a, b = np.searchsorted(ts, (begin, begin + int(LONG_ON_S * S)))
+        bad += not (states[a:b] != MarketState.NORMAL).any()
+    return bad
+
+
+def _seconds(ts: int | None) -> float | None:
+    return None if ts is None else round((int(ts) - SELLER_START_NS) / S, 1)
+
+
+def _write(path: Path, columns: Sequence[str], lines: Sequence[Row]) -> None:
+    with path.open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({k: "" if v is None else v for k, v in line.items()} for line in lines)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), *(int(n) for n in sys.argv[3:]))
