@@ -3,6 +3,8 @@
 //!   cargo run --bin seeds
 #[path = "../crates/feeds/tests/recordings/mod.rs"]
 mod recordings;
+use pretrade_journal::{JournalOptions, JournalWriter};
+use pretrade_records::Event;
 use recordings::{Book, Mbo, dbn, lobster, packed, quotes};
 use std::fs;
 use std::path::Path;
@@ -37,6 +39,7 @@ fn main() -> std::io::Result<()> {
     for (pick, lines) in CAPTURES {
         write("capture", &format!("{pick}-{}", lines.len()), &[&[pick], lines.as_bytes()].concat())?;
     }
+    write("journal", "events", &journal()?)?;
     write("trees", "stump", STUMP.as_bytes())?;
     write("fix", "talk", TALK.as_bytes())?;
     write("table", "quotes", quotes(&rows, 2).as_bytes())?;
@@ -45,6 +48,23 @@ fn main() -> std::io::Result<()> {
         write("map", &path.file_stem().unwrap_or_default().to_string_lossy(), &fs::read(&path)?)?;
     }
     Ok(())
+}
+
+/// A market journal of three frames, two of them committed.
+fn journal() -> std::io::Result<Vec<u8>> {
+    let path = std::env::temp_dir().join(format!("pretrade-seed-{}.journal", std::process::id()));
+    let mut writer = JournalWriter::open(&path, JournalOptions::default()).map_err(std::io::Error::other)?;
+    for n in 0..3 {
+        let events: Vec<Event> = (0..4).map(|i| Event { ts_recv: 10 * n + i, size: i, sequence: i as u64, ..Event::default() }).collect();
+        writer.append(&events).map_err(std::io::Error::other)?;
+        if n == 1 {
+            writer.commit().map_err(std::io::Error::other)?;
+        }
+    }
+    drop(writer);
+    let bytes = fs::read(&path)?;
+    fs::remove_file(&path)?;
+    Ok(bytes)
 }
 
 /// A model of one split.

@@ -2,7 +2,7 @@
 //! Market journals of any bytes: frames are read, or the reason why not is said.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
-use pretrade_journal::JournalReader;
+use pretrade_journal::{JournalReader, verify_gate_journal};
 use pretrade_records::Event;
 use std::fs;
 use std::path::PathBuf;
@@ -29,5 +29,5 @@ fuzz_target!(|bytes: &[u8]| {
         last = reader.position();
     }
     let _ = reader.committed();
-    let _ = pretrade_journal::verify(&FILE);
+    let _ = verify_gate_journal(&FILE);
 });

@@ -81,6 +81,9 @@ class FeatureEngine:
 
     def _group(self, group: Group) -> tuple[list[int], int | None, int | None, tuple[int, int] | None]:
         of = {i.symbol: i.instrument_id for i in self._config.instruments}
+        named = [*group.members, *(s for s in (group.factor, group.leader) if s is not None)]
+        if unknown := sorted(set(named) - set(of)):
+            raise FeatureInputError(f"group {group.group_id} names {', '.join(unknown)}; the configuration has instruments {', '.join(sorted(of))}")
         factor, leader = (None if symbol is None else of[symbol] for symbol in (group.factor, group.leader))
         return [of[symbol] for symbol in group.members], factor, leader, group.volatility
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pretrade import features, simulation
 from pretrade.domain import Config, EventFlag, EventKind, Side
 from pretrade.domain.errors import FeatureInputError
+from pretrade.domain.group import Group
 from pretrade.features import NAMES, REGISTRY, Features
 
 _SECOND = 10**9
@@ -206,3 +207,9 @@ def test_state_saved_under_other_settings_is_refused_and_leaves_the_engine_as_it
         with pytest.raises(FeatureInputError, match="saved engine state"):
             on.restore(cut)
     assert on.state() == state
+
+
+def test_a_group_of_instruments_that_are_gone_is_named(day: simulation.Day, config: Config) -> None:
+    lonely = replace(config, instruments=(config.instrument("ES"),), groups=(Group(0, "pair", ("ES", "NQX")),))
+    with pytest.raises(FeatureInputError, match="group 0 names NQX; the configuration has instruments ES"):
+        features.FeatureEngine(lonely, lonely.instruments).push(day.events[:10])
