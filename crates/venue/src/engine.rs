@@ -29,6 +29,8 @@ pub trait Sink {
     fn modified(&mut self, order_id: u64, side: Side, tick: i32, size: i64);
     /// A resting order of `owner` was filled at `tick`, by an aggressor or in an auction.
     fn filled(&mut self, order_id: u64, owner: u32, side: Side, tick: i32, size: i64);
+    /// An order outside the book traded in an auction, at its price.
+    fn filled_at_market(&mut self, _order_id: u64, _owner: u32, _side: Side, _tick: i32, _size: i64) {}
     /// Everything an aggressor or an auction (`Side::None`) traded has been said.
     fn traded(&mut self, _aggressor: Side) {}
     /// The trading state is another.
@@ -36,7 +38,8 @@ pub trait Sink {
 }
 
 /// What happens where an order would trade with one of the same owner.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SelfTrade {
     /// They trade.
     #[default]
@@ -149,6 +152,12 @@ impl Engine {
     #[must_use]
     pub fn side_of(&self, handle: Handle) -> Option<Side> {
         self.ladder.find(handle).map(|o| o.side)
+    }
+
+    /// Owner of a resting order, `None` where it is gone.
+    #[must_use]
+    pub fn owner_of(&self, handle: Handle) -> Option<u32> {
+        self.ladder.find(handle).map(|o| o.owner)
     }
 
     /// Shown quantity an order of `side` could take up to `tick`, counted until `wanted` is reached (fill or kill asks first).

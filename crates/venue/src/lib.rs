@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod engine;
+pub mod exchange;
 pub mod market;
 pub mod parameters;
 pub mod recorder;

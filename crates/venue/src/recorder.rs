@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Turns what the engine says into published events and keeps the fills owners must hear of.
 use crate::engine::Sink;
-use pretrade_records::{Event, EventFlags, EventKind, Side};
+use pretrade_records::{Event, EventFlags, EventKind, Phase, Side};
 
 /// A fill of a resting order.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +35,7 @@ pub struct Recorder {
     tick_size: i64,
     latency_ns: i64,
     prints: Vec<(i32, i64)>,
+    printed: i64,
 }
 
 impl Recorder {
@@ -51,6 +52,7 @@ impl Recorder {
             tick_size,
             latency_ns,
             prints: Vec::new(),
+            printed: 0,
         }
     }
 
@@ -73,6 +75,10 @@ impl Recorder {
     }
 
     fn put(&mut self, kind: EventKind, order_id: u64, side: Side, tick: i32, size: i64, last: bool) {
+        self.record(kind, order_id, side, (tick, size), 0, if last { EventFlags::LAST } else { 0 });
+    }
+
+    fn record(&mut self, kind: EventKind, order_id: u64, side: Side, (tick, size): (i32, i64), aux: u64, flags: u16) {
         self.sequence += 1;
         let event = Event {
             ts_event: self.now,
@@ -81,36 +87,36 @@ impl Recorder {
             price: i64::from(tick) * self.tick_size,
             size,
             sequence: self.sequence,
-            aux: 0,
+            aux,
             instrument_id: self.instrument_id,
             kind: kind as u8,
             side: side as u8,
-            flags: if last { EventFlags::LAST } else { 0 },
+            flags,
         };
         for word in [
             event.ts_event as u64,
             order_id,
             event.price as u64,
             size as u64,
-            u64::from(event.flags) << 16 | u64::from(event.kind) << 8 | u64::from(event.side),
+            aux << 32 | u64::from(event.flags) << 16 | u64::from(event.kind) << 8 | u64::from(event.side),
         ] {
             self.hash = (self.hash ^ word).wrapping_mul(0x0000_0100_0000_01B3);
         }
         self.events.push(event);
     }
 
-    /// Prints the trades of one aggressor, a print per price; ends its venue event.
+    /// Prints the trades of one aggressor, a print per price; ends its venue event. Returns the lots printed since the last call.
     pub fn print_trades(&mut self, aggressor: Side) -> i64 {
-        let mut prints = std::mem::take(&mut self.prints);
-        let n = prints.len();
-        let mut total = 0;
-        for (i, (tick, size)) in prints.iter().enumerate() {
-            total += size;
-            self.put(EventKind::Trade, 0, aggressor, *tick, *size, i + 1 == n);
+        self.traded(aggressor);
+        std::mem::take(&mut self.printed)
+    }
+
+    fn note(&mut self, fill: Fill) {
+        self.fills.push(fill);
+        match self.prints.last_mut() {
+            Some((t, s)) if *t == fill.tick => *s += fill.size,
+            _ => self.prints.push((fill.tick, fill.size)),
         }
-        prints.clear();
-        self.prints = prints;
-        total
     }
 }
 
@@ -120,19 +126,39 @@ impl Sink for Recorder {
     }
 
     fn cancelled(&mut self, order_id: u64, side: Side, tick: i32, size: i64) {
-        self.put(EventKind::Cancel, order_id, side, tick, size, true);
+        self.put(EventKind::Cancel, order_id, side, tick, size, self.prints.is_empty());
     }
 
     fn modified(&mut self, order_id: u64, side: Side, tick: i32, size: i64) {
-        self.put(EventKind::Modify, order_id, side, tick, size, true);
+        self.put(EventKind::Modify, order_id, side, tick, size, self.prints.is_empty());
     }
 
     fn filled(&mut self, order_id: u64, owner: u32, side: Side, tick: i32, size: i64) {
         self.put(EventKind::Execute, order_id, side, tick, size, false);
-        self.fills.push(Fill { order_id, owner, side, tick, size, ts: self.now });
-        match self.prints.last_mut() {
-            Some((t, s)) if *t == tick => *s += size,
-            _ => self.prints.push((tick, size)),
+        self.note(Fill { order_id, owner, side, tick, size, ts: self.now });
+    }
+
+    fn filled_at_market(&mut self, order_id: u64, owner: u32, side: Side, tick: i32, size: i64) {
+        // Nobody has seen the order: it counts as flow and is in no book.
+        self.record(EventKind::Execute, order_id, side, (tick, size), 0, EventFlags::INFORMATIVE);
+        self.note(Fill { order_id, owner, side, tick, size, ts: self.now });
+    }
+
+    fn traded(&mut self, aggressor: Side) {
+        let mut prints = std::mem::take(&mut self.prints);
+        let n = prints.len();
+        for (i, (tick, size)) in prints.iter().enumerate() {
+            // An auction fills buyers and sellers, an aggressor only those it meets.
+            let size = if aggressor == Side::None { *size / 2 } else { *size };
+            self.printed += size;
+            self.put(EventKind::Trade, 0, aggressor, *tick, size, i + 1 == n);
         }
+        prints.clear();
+        self.prints = prints;
+    }
+
+    fn status(&mut self, phase: Phase) {
+        let last = if self.prints.is_empty() { EventFlags::LAST } else { 0 };
+        self.record(EventKind::Status, 0, Side::None, (0, 0), phase as u64, last);
     }
 }

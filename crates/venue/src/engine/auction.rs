@@ -23,7 +23,41 @@ pub struct AtMarket {
     pub sells: i64,
 }
 
+/// What an auction traded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Auctioned {
+    /// Price, volume, what was left over.
+    pub uncross: Uncross,
+    /// Orders at market that traded, by number.
+    pub at_market: Vec<(u64, i64)>,
+}
+
 impl Engine {
+    /// As [`Engine::uncross`], with the orders at market one by one (number, owner, side, lots), in time order: each is told.
+    pub fn uncross_and_tell(
+        &mut self,
+        market: AtMarket,
+        reference: i32,
+        orders: &[(u64, u32, Side, i64)],
+        sink: &mut impl Sink,
+    ) -> Option<Auctioned> {
+        let found = self.indicative(market, reference)?;
+        let mut at_market = Vec::new();
+        for side in [Side::Bid, Side::Ask] {
+            let mut left = found.volume;
+            for (number, owner, _, quantity) in orders.iter().filter(|o| o.2 == side) {
+                let size = left.min(*quantity);
+                left -= size;
+                if size > 0 {
+                    sink.filled_at_market(*number, *owner, side, found.tick, size);
+                    at_market.push((*number, size));
+                }
+            }
+        }
+        self.uncross(market, reference, sink)?;
+        Some(Auctioned { uncross: found, at_market })
+    }
+
     /// What an auction would give now; `None` where nothing would trade. Hidden quantity counts.
     #[must_use]
     pub fn indicative(&self, market: AtMarket, reference: i32) -> Option<Uncross> {
