@@ -12,7 +12,7 @@ STEP = @start=$$(date +%s); echo "== $(1)"; $(2) && echo "== $(1): $$(( $$(date 
 # `make c PREFIX=/usr/local` installs it; without one it lands in target/c.
 PREFIX ?= $(CURDIR)/target/c
 
-.PHONY: demo test lint fmt c bench mutants fix-acceptance setup setup-dev need-cargo clean
+.PHONY: demo test lint fmt c bench mutants fix-acceptance fix-kills setup setup-dev need-cargo clean
 
 demo: setup
 	$(ENV) $(BIN)/pretrade demo
@@ -50,6 +50,9 @@ mutants: need-cargo setup-dev
 
 fix-acceptance: need-cargo setup-dev
 	$(BIN)/python -m tests.acceptance.quickfix
+
+fix-kills: need-cargo setup-dev
+	PRETRADE_FIX_KILLS=1000 $(BIN)/python -m pytest -q -x tests/integration/test_fix_killed.py
 
 setup: $(VENV)/.installed
 setup-dev: $(VENV)/.installed-dev

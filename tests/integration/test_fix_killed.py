@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """``kill -9`` of the gateway in the middle of a stream of FIX orders: nothing is sent twice, nothing is lost without a word.
 
-PRETRADE_FIX_KILLS raises the number of kills (4 here; a long run is a thousand).
+The venue answers status requests, as one would, so that what is in doubt does not pile up. PRETRADE_FIX_KILLS raises the number
+of kills (4 here; `make fix-kills` makes it a thousand).
 """
 
 from __future__ import annotations
@@ -12,25 +13,17 @@ import random
 import re
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
+from tests.fix_market import Edge, calm_market
 
-from pretrade import calibration
-from pretrade.domain import QUOTES_DTYPE, UNDEFINED_PRICE, Config, Phase
-from pretrade.limits import LimitsTable, QuotesTable, RunDirectory
-from pretrade.sidecar.serve import prepare
-
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples/gateway.toml"
 _KILLS = int(os.environ.get("PRETRADE_FIX_KILLS", "4"))
 _BURST = 400
-_TICK = 250_000_000
 Message = dict[str, str]
 
 
@@ -79,9 +72,11 @@ class Side:
         assert seq >= self.next_in or message.get("43") == "Y", f"{self.name}: number {seq} was used before, {self.next_in} was due"
         self.next_in = max(self.next_in, seq + 1 if message["35"] != "4" else int(message["36"]))
         self.heard.append(message)
-        if message["35"] == "2":
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            if message["35"] == "2":
                 self.resend(int(message["7"]))
+            elif message["35"] == "H":
+                self.say("8", f"37=V|11={message['11']}|17=S{len(self.sent)}|150=I|39=4|55=ES|54={message['54']}|151=0|14=0|6=0|")
         return message
 
     def hear_until(self, kind: str) -> Message:
@@ -100,63 +95,25 @@ class Side:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[tuple[Path, threading.Event]]:
-    """A run directory with a calm market, kept fresh."""
-    run = RunDirectory(tmp_path / "run", tmp_path / "journals")
-    text = EXAMPLE.read_text().replace('run_directory = "run/gateway"', f'run_directory = "{run.path}"\njournals_directory = "{run.journals}"')
-    text = text.replace("standalone = true", "standalone = false").replace("reset_at_logon = true", "reset_at_logon = false")
-    text = text.replace("= 100\n", "= 1000000\n").replace("= 500\n", "= 1000000\n").replace("= 1000\n", "= 1000000\n")
-    path = tmp_path / "gateway.toml"
-    path.write_text(text.replace("[gate]", "[gate]\nduplicate_window_ms = 0\nopen_orders_max = 1000000"))
-    config = Config.load(path)
-    prepare(run, config, config.instruments)
-    limits, quotes = LimitsTable.open(run, writable=True), QuotesTable.open(run, writable=True)
-    records = calibration.static_records(config, [1], epoch=limits.epoch, now_mono=time.monotonic_ns())
-    records["score"] = np.float32(0.0)
-    limits.publish(records)
-    quotes.publish(_calm())
-    is_over = threading.Event()
-
-    def beat() -> None:
-        while not is_over.wait(0.02):
-            now = time.monotonic_ns()
-            limits.heartbeat(0, now, now)
-            quotes.heartbeat(0, now, now)
-
-    thread = threading.Thread(target=beat)
-    thread.start()
-    yield path, is_over
-    is_over.set()
-    thread.join()
-
-
-def _calm() -> np.ndarray[tuple[int], np.dtype[np.void]]:
-    quotes = np.zeros(1, QUOTES_DTYPE)
-    quotes["instrument_id"], quotes["phase"] = 1, int(Phase.CONTINUOUS)
-    bid = 4_800 * 10**9 - _TICK
-    quotes["bid_price"], quotes["ask_price"] = bid, bid + 2 * _TICK
-    for name in ("last_price", "slow_reference", "mid_10s", "mid_5m", "velocity_low", "velocity_high"):
-        quotes[name] = bid + _TICK
-    for name in ("bid_size", "ask_size", "depth_bid", "depth_ask", "volume_1m", "adv"):
-        quotes[name] = 1_000_000
-    quotes["nbbo_bid"] = quotes["nbbo_ask"] = UNDEFINED_PRICE
-    return quotes
+def place(tmp_path: Path) -> Iterator[Path]:
+    """A configuration over a calm market, without a limit that a long run could reach."""
+    wide = {"= 100\n": "= 1000000\n", "= 500\n": "= 1000000\n", "= 1000\n": "= 1000000\n"}
+    with calm_market(tmp_path, {**wide, "[gate]": "[gate]\nduplicate_window_ms = 0\nopen_orders_max = 1000000"}) as config:
+        yield config
 
 
 @pytest.mark.slow
-def test_nothing_is_sent_twice_and_nothing_vanishes(place: tuple[Path, threading.Event]) -> None:
-    config, _ = place
+def test_nothing_is_sent_twice_and_nothing_vanishes(place: Path) -> None:
     rng = random.Random(20_261_124)
     ems, venue, orders = Side("EMS"), Side("VENUE"), list[str]()
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(120)
         for life in range(_KILLS + 1):
-            with _gateway(config, listener) as (process, port):
-                _log_on(ems, venue, listener, port)
+            with Edge(place, listener.getsockname()[1], place.parent / "said") as edge:
+                _log_on(ems, venue, listener, edge)
                 if life == _KILLS:
                     _settle(ems, venue)
                     break
-                watcher = threading.Thread(target=_kill_after, args=(venue, process, rng.randrange(1, _BURST)))
+                watcher = threading.Thread(target=_kill_after, args=(venue, edge.process, rng.randrange(1, _BURST)))
                 watcher.start()
                 _stream(ems, orders, f"L{life}-")
                 while ems.hear() is not None:
@@ -167,29 +124,13 @@ def test_nothing_is_sent_twice_and_nothing_vanishes(place: tuple[Path, threading
     _judge(ems, venue, orders)
 
 
-class _gateway:
-    def __init__(self, config: Path, listener: socket.socket) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self._port = int(probe.getsockname()[1])
-        addresses = {"PRETRADE_FIX_LISTEN": f"127.0.0.1:{self._port}", "PRETRADE_FIX_VENUE": f"127.0.0.1:{listener.getsockname()[1]}"}
-        command = [sys.executable, "-m", "pretrade", "gateway", "--config", str(config)]
-        self._process = subprocess.Popen(command, env={**os.environ, **addresses}, stderr=subprocess.DEVNULL)
-
-    def __enter__(self) -> tuple[subprocess.Popen[bytes], int]:
-        return self._process, self._port
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
-
-
-def _log_on(ems: Side, venue: Side, listener: socket.socket, port: int) -> None:
+def _log_on(ems: Side, venue: Side, listener: socket.socket, edge: Edge) -> None:
     venue.close()
     ems.close()
-    venue.attach(listener.accept()[0])
+    venue.attach(edge.reaches(listener))
     venue.hear_until("A")
     venue.say("A", "98=0|108=30|")
-    ems.attach(socket.create_connection(("127.0.0.1", port), 30))
+    ems.attach(edge.connect())
     ems.say("A", "98=0|108=30|")
     ems.hear_until("A")
 

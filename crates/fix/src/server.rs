@@ -20,6 +20,8 @@ const DIAL_NS: i64 = 500_000_000;
 /// A stop waits so long for the counterparties' Logouts.
 const STOP_NS: i64 = 1_000_000_000;
 const MOST_WIRES: usize = 256;
+/// Sockets looked at in one round; what else is ready comes in the next.
+const MOST_EVENTS: usize = 64;
 const LISTENER: u64 = u64::MAX;
 const STOP: u64 = u64::MAX - 1;
 
@@ -103,6 +105,9 @@ pub struct Server<A> {
     epoll: OwnedFd,
     stop: Option<OwnedFd>,
     busy_poll_ns: i64,
+    heard: i64,
+    looked: i64,
+    stopping: Option<i64>,
 }
 
 impl<A: Application> Server<A> {
@@ -129,6 +134,9 @@ impl<A: Application> Server<A> {
             epoll,
             stop,
             busy_poll_ns: 0,
+            heard: 0,
+            looked: 0,
+            stopping: None,
         })
     }
 
@@ -161,43 +169,68 @@ impl<A: Application> Server<A> {
     /// # Errors
     /// When a store cannot be written, or the application says that going on would be unsafe.
     pub fn run(&mut self) -> Result<(), ServerError> {
-        let (mut looked, mut heard) = (0, 0);
-        let mut mono = clock_mono();
-        let mut stopping = None;
-        let mut events = Vec::with_capacity(64);
-        loop {
-            events.clear();
-            let is_awake = mono - heard < self.busy_poll_ns;
-            let wait = Timespec { tv_sec: 0, tv_nsec: if is_awake { 0 } else { LOOK_NS } };
-            match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), Some(&wait)) {
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(e) => return Err(e.into()),
-            }
-            mono = clock_mono();
-            if events.is_empty() && is_awake && mono - looked < LOOK_NS {
-                std::hint::spin_loop();
-                continue;
-            }
-            let now = Now { mono, utc: clock_utc() };
-            if !events.is_empty() {
-                heard = mono;
-            }
-            for event in &events {
-                match event.data.u64() {
-                    LISTENER => self.welcome()?,
-                    STOP => stopping = stopping.or_else(|| Some(self.say_goodbye(now))),
-                    at => self.serve(at as usize, event.flags, now)?,
-                }
-            }
-            self.send(now)?;
-            if now.mono - looked >= LOOK_NS {
-                looked = now.mono;
-                self.look(now)?;
-            }
-            if stopping.is_some_and(|since| now.mono - since > STOP_NS || self.wires.iter().all(Option::is_none)) {
-                return Ok(());
+        while self.turn(LOOK_NS)? {}
+        Ok(())
+    }
+
+    /// One round of the loop, which sleeps `wait_ns` at most, and no longer than [`LOOK_NS`]; `false` once it has ended.
+    ///
+    /// # Errors
+    /// As [`Server::run`].
+    pub fn turn(&mut self, wait_ns: i64) -> Result<bool, ServerError> {
+        let mut room = [const { std::mem::MaybeUninit::<epoll::Event>::uninit() }; MOST_EVENTS];
+        let is_awake = self.busy_poll_ns > 0 && clock_mono() - self.heard < self.busy_poll_ns;
+        let wait = Timespec { tv_sec: 0, tv_nsec: if is_awake { 0 } else { wait_ns.clamp(0, LOOK_NS) } };
+        let events: &[epoll::Event] = match epoll::wait(&self.epoll, &mut room, Some(&wait)) {
+            Ok((events, _)) => events,
+            Err(rustix::io::Errno::INTR) => &[],
+            Err(e) => return Err(e.into()),
+        };
+        let mono = clock_mono();
+        if events.is_empty() && is_awake && mono - self.looked < LOOK_NS {
+            std::hint::spin_loop();
+        } else {
+            self.round(events, Now { mono, utc: clock_utc() })?;
+        }
+        Ok(!self.stopping.is_some_and(|since| mono - since > STOP_NS || self.wires.iter().all(Option::is_none)))
+    }
+
+    fn round(&mut self, events: &[epoll::Event], now: Now) -> Result<(), ServerError> {
+        if !events.is_empty() {
+            self.heard = now.mono;
+        }
+        for event in events {
+            match event.data.u64() {
+                LISTENER => self.welcome()?,
+                STOP => self.stopping = self.stopping.or_else(|| Some(self.say_goodbye(now))),
+                at => self.serve(at as usize, event.flags, now)?,
             }
         }
+        self.send(now)?;
+        if now.mono - self.looked >= LOOK_NS {
+            self.looked = now.mono;
+            self.look(now)?;
+        }
+        Ok(())
+    }
+
+    /// Sends what was written to sessions between two rounds.
+    ///
+    /// # Errors
+    /// When a store cannot be written.
+    pub fn flush(&mut self) -> Result<(), ServerError> {
+        self.send(Now { mono: clock_mono(), utc: clock_utc() })
+    }
+
+    /// Says goodbye to every counterparty; [`Server::turn`] ends when they answered or a second is over.
+    pub fn stop(&mut self) {
+        let now = Now { mono: clock_mono(), utc: clock_utc() };
+        self.stopping = self.stopping.or_else(|| Some(self.say_goodbye(now)));
+    }
+
+    /// The application and the sessions, between two rounds.
+    pub fn parts(&mut self) -> (&mut A, &mut [Session]) {
+        (&mut self.application, &mut self.sessions)
     }
 
     /// The application.

@@ -37,6 +37,18 @@ pub struct EdgeSettings {
     pub busy_poll_us: u32,
 }
 
+/// A counterparty that is no gateway: sessions, and where they are spoken.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartySettings {
+    /// Address to listen on; none where every session reaches out.
+    pub listen: Option<String>,
+    /// Folder of the session stores; none keeps them in memory.
+    pub stores: Option<PathBuf>,
+    /// Each session, and the address it reaches out to where it does.
+    pub sessions: Vec<(SessionTable, Option<String>)>,
+}
+
 /// One session in words.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -123,6 +135,16 @@ impl SessionTable {
     pub fn store_name(&self) -> String {
         let plain = |text: &str| text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect::<String>();
         format!("{}-{}", plain(&self.sender), plain(&self.target))
+    }
+}
+
+impl PartySettings {
+    /// Reads the JSON of the front.
+    ///
+    /// # Errors
+    /// When it is no such JSON.
+    pub fn read(json: &str) -> Result<Self, String> {
+        serde_json::from_str(json).map_err(|e| format!("FIX party: {e}"))
     }
 }
 

@@ -3,7 +3,7 @@
 use pretrade_gate::holds::{Held, HoldOutcome, Reviewed};
 use pretrade_gate::replay::{Replay, replay as run_replay};
 use pretrade_gate::{Gate as NativeGate, GateError, GateFiles, GateOptions, SelfMatch, VenueMessage, text};
-use pretrade_journal::GateJournalOptions;
+use pretrade_journal::{GateJournalOptions, GateJournalReader, RecordKind};
 use pretrade_records::parameter::Parameter;
 use pretrade_records::{Decision as Record, LimitsRecord, Order, QuotesRecord, ReasonCode, Tier, Unit, Verdict};
 use pretrade_shm::clock::{ClockDomain, boot_domain, simulated_domain};
@@ -592,6 +592,22 @@ fn verify_journal(py: Python<'_>, path: PathBuf) -> PyResult<(u64, Vec<String>)>
     Ok((found.records, found.problems))
 }
 
+/// Decisions that a gate journal holds, disk first and then what only the ring has, as DECISION records.
+#[pyfunction]
+fn decisions<'py>(py: Python<'py>, ring: PathBuf, disk: PathBuf, gateway_id: u16) -> PyResult<Bound<'py, PyBytes>> {
+    let options = GateJournalOptions::new(&ring, &disk, gateway_id, domain_of(None)?);
+    let read = || -> Result<Vec<Record>, pretrade_journal::JournalError> {
+        let mut reader = GateJournalReader::open(&options)?;
+        let (mut found, mut records) = (Vec::new(), Vec::new());
+        while reader.read(&mut records, 1 << 14)? > 0 {
+            found.extend(records.drain(..).filter(|r| r.kind() == Some(RecordKind::Decision)).map(|r| r.payload_as::<Record>()));
+        }
+        Ok(found)
+    };
+    let found = py.detach(read).map_err(|e| raise(py, e.to_string()))?;
+    Ok(PyBytes::new(py, bytemuck::cast_slice(&found)))
+}
+
 /// Words of decisions, one line each.
 #[pyfunction]
 fn lines(decisions: &[u8]) -> PyResult<Vec<String>> {
@@ -606,5 +622,6 @@ pub(crate) fn fill(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<crate::fix::FixEdge>()?;
     m.add_function(wrap_pyfunction!(replay, m)?)?;
     m.add_function(wrap_pyfunction!(verify_journal, m)?)?;
+    m.add_function(wrap_pyfunction!(decisions, m)?)?;
     m.add_function(wrap_pyfunction!(lines, m)?)
 }

@@ -10,6 +10,7 @@ mod domain;
 mod features;
 mod feeds;
 mod fix;
+mod fix_party;
 mod gateway;
 mod journal_feed;
 mod lightgbm_floor;

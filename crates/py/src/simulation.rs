@@ -274,5 +274,6 @@ fn default_parameters() -> PyResult<String> {
 pub(crate) fn fill(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<Simulator>()?;
     m.add_class::<crate::order_replay::OrderReplay>()?;
+    m.add_class::<crate::fix_party::FixParty>()?;
     m.add_function(wrap_pyfunction!(default_parameters, m)?)
 }

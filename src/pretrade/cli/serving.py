@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -43,11 +43,9 @@ def sidecar(
 def gateway(
     run: Annotated[Path | None, typer.Option("--run", help="Run directory with tables and journals; with [fix], that of the configuration.")] = None,
     gateway_id: Annotated[int, typer.Option("--gateway-id", help="Row of the controls table it claims.")] = 0,
-    utc_offset_ns: Offset = 0,
     clock: Annotated[str, typer.Option("--clock", help="wall, or records: time read from each order (simulated runs only).")] = "wall",
     venue: Annotated[Path | None, typer.Option("--venue", help="File a venue announced its ports in.")] = None,
     quotes: Annotated[Path | None, typer.Option("--quotes", help="Another quotes table than the run directory's.")] = None,
-    clock_file: ClockFile = None,
     config: ConfigFile = None,
     static_limit: StaticLimit = None,
 ) -> None:
@@ -56,14 +54,13 @@ def gateway(
 
     settings = load_config(config, static_limit)
     if settings.fix is not None:
-        if clock != "wall" or venue is not None or clock_file is not None or utc_offset_ns:
-            raise typer.BadParameter("--clock, --clock-file, --utc-offset-ns and --venue belong to the loopback port; [fix] has its own venue")
+        if clock != "wall" or venue is not None:
+            raise typer.BadParameter("--clock and --venue belong to the loopback port; [fix] has its own venue")
         serve_fix.serve_fix(run, settings, gateway_id=gateway_id, quotes=quotes)
         return
     if run is None:
         raise typer.BadParameter("give --run DIR, or a configuration with a [fix]")
-    times: dict[str, Any] = {"offset_ns": utc_offset_ns, "clock": clock, "clock_file": clock_file}
-    serve.serve_gateway(run, settings, gateway_id=gateway_id, venue_path=venue, quotes=quotes, **times)
+    serve.serve_gateway(run, settings, gateway_id=gateway_id, clock=clock, venue_path=venue, quotes=quotes)
 
 
 def simulate_serve(
@@ -81,9 +78,9 @@ def simulate_serve(
     from pretrade.simulation import live
     from pretrade.simulation.market import crash_market
 
-    accounts = [a.account_id for a in load_config(config, static_limit).accounts]
+    load_config(config, static_limit)
     market = crash_market(seller_rate=seller_rate, maker_caps=maker_caps, value_volatility=value_volatility)
-    live.serve_venue(run, seed, market, accounts=accounts, offset_ns=utc_offset_ns, clock_file=clock_file)
+    live.serve_venue(run, seed, market, offset_ns=utc_offset_ns, clock_file=clock_file)
 
 
 def deliver_alerts(run: Run, url: Annotated[str, typer.Option("--url", help="Webhook that takes alarms.")], config: ConfigFile = None) -> None:

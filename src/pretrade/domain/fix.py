@@ -26,7 +26,9 @@ class FixSession:
     strategy_id
         Strategy its orders count for; 0 is a manual trader.
     cancel_after_s
-        Seconds after a lost connection until its orders are cancelled (control 38); negative leaves them working.
+        Seconds after a lost connection until its orders are cancelled (control 38).
+    cancel_on_disconnect
+        ``false`` leaves the orders of a lost session working.
     alerts
         Alert fields on its execution reports, and a News when an instrument's posture changes.
     reset_at_logon
@@ -37,6 +39,7 @@ class FixSession:
     accounts: list[str]
     strategy_id: int = 0
     cancel_after_s: int | float = 5
+    cancel_on_disconnect: bool = True
     alerts: bool = True
     reset_at_logon: bool = False
 

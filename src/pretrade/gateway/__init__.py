@@ -9,6 +9,6 @@ Standards: RTS 6 (Commission Delegated Regulation (EU) 2017/589) art. 12, 15, 17
 
 from pretrade.gateway.gate import Decision, Gate
 from pretrade.gateway.holds import HoldDesk, outcome, waiting
-from pretrade.gateway.replay import Replay, decision_as_dict, replay
+from pretrade.gateway.replay import Replay, decision_as_dict, journalled, replay
 
-__all__ = ["Decision", "Gate", "HoldDesk", "Replay", "decision_as_dict", "outcome", "replay", "waiting"]
+__all__ = ["Decision", "Gate", "HoldDesk", "Replay", "decision_as_dict", "journalled", "outcome", "replay", "waiting"]

@@ -69,7 +69,7 @@ def _settings(run: RunDirectory, config: Config, fix: FixConfig, *, is_first_lif
                 "session": _session(fix, s.target, is_reset=s.reset_at_logon),
                 "accounts": [[name, accounts[name]] for name in s.accounts],
                 "strategy_id": s.strategy_id,
-                "cancel_after_s": float(s.cancel_after_s) if s.cancel_after_s >= 0 else None,
+                "cancel_after_s": float(s.cancel_after_s) if s.cancel_on_disconnect else None,
                 "has_alerts": s.alerts,
             }
             for s in fix.sessions

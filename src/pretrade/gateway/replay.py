@@ -16,7 +16,7 @@ from pretrade._native import gateway as _native
 from pretrade.domain import DECISION_DTYPE, LIMITS_DTYPE, ORDER_DTYPE, QUOTES_DTYPE, Config, ReasonCode, Side, Tier, Unit, Verdict
 from pretrade.domain.errors import GateError
 from pretrade.gateway.options import options, order_error_folder
-from pretrade.limits import configured_records
+from pretrade.limits import RunDirectory, configured_records
 
 _SHARED_MEMORY: Final = Path("/dev/shm")
 _SCALES: Final = {Unit.PRICE_1E9: 1e9, Unit.SCORE_1E9: 1e9}
@@ -135,6 +135,17 @@ def replay(orders: NDArray[Any], limits: LimitHistory) -> Replay:
         recorded, problems = _native.verify_journal(Path(directory) / "gate-0.journal")
     decisions = np.frombuffer(data, dtype=DECISION_DTYPE)
     return Replay(decisions, limits.config, is_verified=not problems and recorded >= len(decisions))
+
+
+def journalled(run: RunDirectory, gateway_id: int = 0) -> NDArray[Any]:
+    """Every decision a gateway wrote into its journal, DECISION_DTYPE, in order.
+
+    Raises
+    ------
+    GateError
+        If the journal cannot be read, or a record inside it is corrupt or missing.
+    """
+    return np.frombuffer(_native.decisions(run.gate_ring(gateway_id), run.gate_journal(gateway_id), gateway_id), DECISION_DTYPE)
 
 
 def decision_as_dict(decision: np.void) -> dict[str, Any]:

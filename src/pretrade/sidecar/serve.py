@@ -155,11 +155,9 @@ def serve_gateway(
     config: Config,
     *,
     gateway_id: int,
-    offset_ns: int,
     clock: str,
     venue_path: Path | None,
     quotes: Path | None = None,
-    clock_file: Path | None = None,
 ) -> None:
     """Decide orders from a loopback port until told to stop.
 
@@ -169,16 +167,12 @@ def serve_gateway(
         Run directory with the tables.
     gateway_id
         Row of the ``controls`` table it claims.
-    offset_ns
-        Added to wall UTC (paced simulation).
     clock
         ``wall``, or ``records``: time read from each order, for tables of a simulated run only.
     venue_path
         File the venue announced its ports in; it states the positions. ``None`` keeps accepted orders here: nothing is ever filled.
     quotes
         Another ``quotes`` table than the run directory's.
-    clock_file
-        File in which a paced simulation sets its clock; orders wait until then.
 
     Raises
     ------
@@ -196,8 +190,7 @@ def serve_gateway(
         _state_flat(gate, config)
     if venue_path is not None:
         venue = RecordSocket.connect(int(await_file(venue_path, is_stopped)["order_port"]), EVENT_DTYPE)
-    announce(run_path / "gateway-ready.json")
-    ticking = RecordClock() if clock == "records" else await_clock(clock_file, offset_ns, is_stopped)
+    ticking = RecordClock() if clock == "records" else WallClock()
     server = GatewayServer(gate, ticking, venue, gateway.HoldDesk(gate, RunDirectory(run_path), gateway_id))
     announce(run_path / "gateway.json", port=server.port)
     server.run(is_stopped)

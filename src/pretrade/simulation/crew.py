@@ -29,14 +29,13 @@ class Crew:
     """The processes of one demo, started and stopped by pid; logs lie in the run directory."""
 
     run_path: Path
-    config_args: list[str]
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self, name: str, *verb: str) -> None:
         """Start ``pretrade VERB...``."""
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
         with (self.run_path / f"{name}.log").open("wb") as log:
-            command = [sys.executable, "-m", "pretrade", *verb, *self.config_args]
+            command = [sys.executable, "-m", "pretrade", *verb]
             self.processes[name] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
 
     def check(self) -> None:

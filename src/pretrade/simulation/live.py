@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The demo through real separate processes: venue, capture, sidecar, gateway, and the static twin beside them."""
+"""The demo through real separate processes: venue, capture, sidecar, FIX gateway, and the static twin beside them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from numpy.typing import NDArray
 from pretrade import audit, calibration, features
 from pretrade.audit import ControlJournal
 from pretrade.bus import JournalReader
-from pretrade.bus.tcp import RecordSocket
-from pretrade.domain import DECISION_DTYPE, ORDER_DTYPE, UNDEFINED_PRICE, Config, Instrument, Tier
+from pretrade.domain import UNDEFINED_PRICE, Config, Instrument, ReasonCode, Tier, Verdict
 from pretrade.domain.clock import WallClock
 from pretrade.domain.errors import SimulationError
-from pretrade.gateway import decision_as_dict
+from pretrade.gateway import decision_as_dict, journalled
 from pretrade.limits import LimitsTable, QuotesTable, RunDirectory
 from pretrade.sidecar.serve import ALERTS, TIER_CHANGES, announce, await_clock, prepare, set_clock, stop_on_signals
 from pretrade.simulation import story
 from pretrade.simulation.crew import Crew, await_warm
 from pretrade.simulation.demo import StoryOptions, Told
-from pretrade.simulation.market import SELLER_START_NS, TICK_SIZE, WARM_UP_S, MarketParameters, Simulator
+from pretrade.simulation.fix_story import GATEWAYS, Answer, Desk, with_fix
+from pretrade.simulation.market import INSTRUMENT_ID, SELLER_START_NS, TICK_SIZE, WARM_UP_S, MarketParameters, Simulator
 from pretrade.simulation.training import CHAMPION, calm_models, model_folders
 from pretrade.simulation.venue_server import VenueServer
 
@@ -50,8 +50,8 @@ class Seen:
     """What the observer saw while the story ran."""
 
     samples: list[dict[str, Any]] = field(default_factory=list)
-    dynamic: list[NDArray[Any]] = field(default_factory=list)
-    static: list[NDArray[Any]] = field(default_factory=list)
+    dynamic: list[Answer] = field(default_factory=list)
+    static: list[Answer] = field(default_factory=list)
     latest_ns: int = 0
 
 
@@ -80,26 +80,31 @@ def tell(seed: int, options: StoryOptions, cache: Path, config: Config, *, confi
     say("the 14:30 flash crash, through separate processes")
     model = calm_models(config, cache, (CHAMPION,), say=say)[CHAMPION]
     folder = model_folders(config, cache, (CHAMPION,))[CHAMPION]
-    config_args = [] if config_path is None else [f"--config={config_path}"]
-    if options.static_limit != int(config.static["max_order_quantity"]):
-        config, config_args = config.with_static_limit(options.static_limit), [*config_args, f"--static-limit={options.static_limit}"]
+    asked, arms = config.hash, []
     base = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
     run_path = Path(tempfile.mkdtemp(prefix="pretrade-demo-", dir=base))
-    crew = Crew(run_path, config_args)
+    crew = Crew(run_path)
     try:
         run, twin = RunDirectory(run_path), RunDirectory(run_path / "twin")
+        _start_venue(crew, seed, options, run)
+        venue = f"127.0.0.1:{crew.facts(run.path / 'venue.json')['fix_port']}"
+        for directory, sender in zip((run, twin), GATEWAYS, strict=True):
+            directory.path.mkdir(exist_ok=True)
+            arms.append(with_fix(config_path, directory.path, sender, venue))
+            config = Config.load(arms[-1])
+            config = config.with_static_limit(options.static_limit)
+            prepare(directory, config, (config.instrument("ES"),))
         instrument = config.instrument("ES")
-        for directory in (run, twin):
-            prepare(directory, config, (instrument,))
         trained = time.perf_counter()
-        _start_all(crew, seed, options, run, twin, folder)
+        _start_others(crew, options, run, twin, arms, folder)
         clock, past = _set_off(crew, run, twin)
         set_off = time.perf_counter() + _LEAD_NS / 1e9
         say(f"six processes are up and {past} events of calm behind them after {set_off - trained:.1f} s; the story runs at its own pace")
         seen = _observe(crew, instrument, run, twin, clock, show)
         ended = time.perf_counter()
         crew.stop()
-        told = _conclude(seed, options, run, twin, config, seen, crew)
+        told = _conclude(seed, options, run, twin, config, seen, crew, clock)
+        told.demo["config_hash"] = asked
         told.demo["model"] = {"id": model.id, "kind": CHAMPION, "provisional": model.provisional, "card": model.card()}
         told.demo["seconds"] = round(ended - set_off, 3)
         told.demo["seconds_start_up"] = round(set_off - trained, 3)
@@ -110,16 +115,19 @@ def tell(seed: int, options: StoryOptions, cache: Path, config: Config, *, confi
         shutil.rmtree(run_path, ignore_errors=True)
 
 
-def _start_all(crew: Crew, seed: int, options: StoryOptions, run: RunDirectory, twin: RunDirectory, model: Path) -> None:
+def _start_venue(crew: Crew, seed: int, options: StoryOptions, run: RunDirectory) -> None:
     market = (f"--seller-rate={options.seller_rate}", f"--maker-caps={options.maker_caps}", f"--value-volatility={options.value_volatility}")
-    clock, venue = f"--clock-file={run.path / CLOCK}", f"--venue={run.path / 'venue.json'}"
-    crew.start("venue", "simulate", "serve", f"--run={run.path}", f"--seed={seed}", clock, *market)
-    crew.start("capture", "capture", f"--run={run.path}", "--instrument=ES")
-    crew.start("sidecar", "sidecar", f"--run={run.path}", "--instrument=ES", f"--model={model}")
-    crew.start("gateway", "gateway", f"--run={run.path}", clock, venue)
-    crew.start("sidecar-static", "sidecar", f"--run={twin.path}", "--instrument=ES", "--static")
+    crew.start("venue", "simulate", "serve", f"--run={run.path}", f"--seed={seed}", f"--clock-file={run.path / CLOCK}", *market)
+
+
+def _start_others(crew: Crew, options: StoryOptions, run: RunDirectory, twin: RunDirectory, arms: Sequence[Path], model: Path) -> None:
+    one, two = ((f"--config={arm}", f"--static-limit={options.static_limit}") for arm in arms)
+    crew.start("capture", "capture", f"--run={run.path}", "--instrument=ES", *one)
+    crew.start("sidecar", "sidecar", f"--run={run.path}", "--instrument=ES", f"--model={model}", *one)
+    crew.start("gateway", "gateway", f"--run={run.path}", *one)
+    crew.start("sidecar-static", "sidecar", f"--run={twin.path}", "--instrument=ES", "--static", *two)
     # The twin differs in its limits alone: it reads the same prices.
-    crew.start("gateway-static", "gateway", f"--run={twin.path}", clock, venue, f"--quotes={run.quotes}")
+    crew.start("gateway-static", "gateway", f"--run={twin.path}", f"--quotes={run.quotes}", *two)
 
 
 def _set_off(crew: Crew, run: RunDirectory, twin: RunDirectory) -> tuple[WallClock, int]:
@@ -131,7 +139,7 @@ def _set_off(crew: Crew, run: RunDirectory, twin: RunDirectory) -> tuple[WallClo
         The clock, and the events of the past.
     """
     for directory in (run, twin):
-        for name in ("sidecar.json", "gateway-ready.json"):
+        for name in ("sidecar.json", "gateway.json"):
             crew.facts(directory.path / name)
     sent = await_warm(crew, run)
     clock = WallClock(PACED_FROM_NS - _LEAD_NS - time.time_ns())
@@ -142,7 +150,8 @@ def _set_off(crew: Crew, run: RunDirectory, twin: RunDirectory) -> tuple[WallClo
 def _observe(crew: Crew, instrument: Instrument, run: RunDirectory, twin: RunDirectory, clock: WallClock, show: Show) -> Seen:
     """Send the probes to both gateways and sample the tables until the story ends."""
     seen = Seen()
-    dynamic, static = (RecordSocket.connect(int(crew.facts(d.path / "gateway.json")["port"]), DECISION_DTYPE) for d in (run, twin))
+    desk = Desk([int(crew.facts(d.path / "gateway.json")["port"]) for d in (run, twin)])
+    desk.log_on(crew.check)
     quotes, limits = QuotesTable.open(run), LimitsTable.open(run)
     probe_at, number = SELLER_START_NS + story.PROBE_FROM_NS, 0
     sample_at = PACED_FROM_NS
@@ -153,11 +162,9 @@ def _observe(crew: Crew, instrument: Instrument, run: RunDirectory, twin: RunDir
             if now >= probe_at:
                 number += 1
                 ask = int(quote["ask_price"])
-                order = story.probe_orders([now], [ask], instrument_id=instrument.instrument_id, tick_size=TICK_SIZE, dtype=ORDER_DTYPE)
-                order["client_order_id"] = number
-                for gate, decisions in ((dynamic, seen.dynamic), (static, seen.static)):
-                    gate.send(order)
-                    decisions.append(_answer(gate))
+                price = ask + story.PROBE_TICKS_ABOVE_ASK * TICK_SIZE
+                for answers, answer in zip((seen.dynamic, seen.static), desk.ask(number, price, story.PROBE_QUANTITY), strict=True):
+                    answers.append(answer)
                 probe_at += story.PROBE_EVERY_NS
             if UNDEFINED_PRICE not in (int(quote["bid_price"]), int(quote["ask_price"])):
                 sample = _sample(now, quote, limit, seen)
@@ -166,18 +173,8 @@ def _observe(crew: Crew, instrument: Instrument, run: RunDirectory, twin: RunDir
             seen.latest_ns = max(seen.latest_ns, now - sample_at)
             sample_at += max(1, -(-(now - sample_at) // _SAMPLE_NS)) * _SAMPLE_NS
         time.sleep(0.005)
-    dynamic.close()
-    static.close()
+    desk.close()
     return seen
-
-
-def _answer(gate: RecordSocket, timeout_s: float = 2.0) -> NDArray[Any]:
-    end = time.monotonic() + timeout_s
-    while time.monotonic() < end:
-        decisions = gate.receive(0.05)
-        if len(decisions):
-            return decisions
-    raise SimulationError(f"a gateway did not decide within {timeout_s:g} s")
 
 
 def _sample(now: int, quote: np.void, limit: np.void, seen: Seen) -> dict[str, Any]:
@@ -191,13 +188,35 @@ def _sample(now: int, quote: np.void, limit: np.void, seen: Seen) -> dict[str, A
         "score": 0.0 if np.isnan(score) else score,
         "tier": int(limit["tier"]),
         "limit": int(limit["max_order_quantity"]),
-        "decision": decision_as_dict(seen.dynamic[-1][0]) if seen.dynamic else None,
-        "static_decision": decision_as_dict(seen.static[-1][0]) if seen.static else None,
+        "decision": seen.dynamic[-1].as_dict() if seen.dynamic else None,
+        "static_decision": seen.static[-1].as_dict() if seen.static else None,
     }
 
 
-def _conclude(seed: int, options: StoryOptions, run: RunDirectory, twin: RunDirectory, config: Config, seen: Seen, crew: Crew) -> Told:
+def _decided(run: RunDirectory, answers: Sequence[Answer], clock: WallClock) -> NDArray[Any]:
+    """What a gateway's journal holds of the orders, times on the story's clock.
+
+    Raises
+    ------
+    SimulationError
+        If the journal does not hold what the gateway told over FIX.
+    """
+    found = journalled(run)
+    decisions = found[np.isin(found["client_order_id"], [a.number for a in answers])].copy()
+    held = {int(d["client_order_id"]): (Verdict(int(d["verdict"])).name, ReasonCode(int(d["reason"])).name) for d in decisions}
+    for answer in answers:
+        if held.get(answer.number) != (answer.verdict, answer.reason):
+            raise SimulationError(f"order {answer.number}: told {answer.verdict} {answer.reason} over FIX, journalled {held.get(answer.number)}")
+    for name in ("ts_event", "ts_decision"):
+        decisions[name] += clock.offset_ns
+    return decisions
+
+
+def _conclude(
+    seed: int, options: StoryOptions, run: RunDirectory, twin: RunDirectory, config: Config, seen: Seen, crew: Crew, clock: WallClock
+) -> Told:
     """Assemble ``demo.json`` from what the processes left on disk and the observer saw."""
+    dynamic, static = _decided(run, seen.dynamic, clock), _decided(twin, seen.static, clock)
     rows = _rows(run, config, config.instrument("ES"))
     changes = [json.loads(line) for line in (run.path / TIER_CHANGES).read_text().splitlines()]
     fall = story.fall(rows.ts_recv, rows.column("mid_price"), SELLER_START_NS)
@@ -218,13 +237,12 @@ def _conclude(seed: int, options: StoryOptions, run: RunDirectory, twin: RunDire
         "ts_minus_2pct": fall.ts_minus_2pct,
         "low_pct": fall.low_pct,
         "tier_changes": changes,
-        "order_200": story.first_refused(np.concatenate(seen.dynamic), np.concatenate(seen.static)),
+        "order_200": story.first_refused(dynamic, static),
         "alerts": [a.as_dict() for a in calibration.AlertJournal(run.path / ALERTS).read()],
         "processes": crew.listing(),
         "breaker_resumed_by": resumes[-1] if resumes else None,
         "audit_verified": all(audit.verify(j).ok for j in journals),
-        "decisions": {k: [decision_as_dict(d[0]) for d in getattr(seen, k)] for k in ("dynamic", "static")},
-        "config_hash": config.hash,
+        "decisions": {name: [decision_as_dict(d) for d in decisions] for name, decisions in (("dynamic", dynamic), ("static", static))},
         "latest_sample_ms": round(seen.latest_ns / 1e6, 1),
     }
     names = ("t_s", "price", "depth_bid", "depth_ask", "spread_ticks", "score", "tier", "limit")
@@ -243,9 +261,7 @@ def _rows(run: RunDirectory, config: Config, instrument: Instrument) -> features
     return features.collect(chunks(), engine)
 
 
-def serve_venue(
-    run_path: Path, seed: int, market: MarketParameters, *, accounts: Sequence[int], offset_ns: int = 0, clock_file: Path | None = None
-) -> None:
+def serve_venue(run_path: Path, seed: int, market: MarketParameters, *, offset_ns: int = 0, clock_file: Path | None = None) -> None:
     """Body of ``pretrade simulate serve``: the simulated venue, its calm at once and its story on the clock.
 
     Parameters
@@ -254,19 +270,22 @@ def serve_venue(
         Run directory; ``venue.json`` there names the ports, ``venue-warm.json`` says that the past is sent.
     seed, market
         Which market.
-    accounts
-        Whose positions are told to a gateway that connects.
     offset_ns
         Added to wall UTC.
     clock_file
-        File in which the clock is set once everybody is ready; the venue waits for it.
+        File in which the clock is set once everybody is ready; the venue waits for it, and answers its FIX sessions meanwhile.
     """
     is_stopped = stop_on_signals()
-    server = VenueServer(Simulator(market, seed, START_NS), accounts)
+    server = VenueServer(Simulator(market, seed, START_NS), GATEWAYS, {"ES": INSTRUMENT_ID})
     server.announce(run_path / "venue.json")
+
+    def is_over() -> bool:
+        server.orders.serve()
+        return is_stopped()
+
     sent = server.warm_up(START_NS, PAST_UNTIL_NS, is_stopped)
     announce(run_path / "venue-warm.json", events=sent)
-    server.run(PAST_UNTIL_NS, STORY_END_NS + 2_000_000_000, await_clock(clock_file, offset_ns, is_stopped), is_stopped)
-    while not is_stopped():
+    server.run(PAST_UNTIL_NS, STORY_END_NS + 2_000_000_000, await_clock(clock_file, offset_ns, is_over), is_stopped)
+    while not is_over():
         time.sleep(0.05)
     server.close()

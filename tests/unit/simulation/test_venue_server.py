@@ -13,11 +13,9 @@ import pytest
 from numpy.typing import NDArray
 
 from pretrade.bus.tcp import RecordSocket
-from pretrade.domain import EVENT_DTYPE, ORDER_DTYPE, Action, EventKind, OrderType, Side, TimeInForce, VenueKind
+from pretrade.domain import EVENT_DTYPE
 from pretrade.domain.clock import WallClock
 from pretrade.domain.errors import SimulationError
-from pretrade.simulation import MarketParameters, Simulator
-from pretrade.simulation.market import CALM_START_NS
 from pretrade.simulation.venue_server import VenueServer
 
 S = 1_000_000_000
@@ -44,9 +42,6 @@ class OneEventASecond:
         return np.zeros(0, EVENT_DTYPE)
 
     def withdraw(self, owner: int) -> int:
-        return 0
-
-    def position(self, account_id: int, instrument_id: int) -> int:
         return 0
 
 
@@ -98,63 +93,3 @@ def test_a_venue_without_a_client_says_so(server: VenueServer) -> None:
         server.warm_up(START, PACED, never, wait_s=0.0)
     with pytest.raises(SimulationError, match="warm_up waits for one"):
         server.run(PACED, END, Clock(), never)
-
-
-def gateway_of(server: VenueServer, tmp_path: Path) -> RecordSocket:
-    server.announce(tmp_path / "venue.json")
-    socket = RecordSocket.connect(int(json.loads((tmp_path / "venue.json").read_text())["order_port"]), EVENT_DTYPE)
-    server._serve_orders()
-    return socket
-
-
-def said(events: NDArray[np.void]) -> list[tuple[str, int]]:
-    return [(VenueKind(int(e["flags"]) >> 8).name, int(e["size"])) for e in events]
-
-
-def sell(price: int, quantity: int) -> NDArray[np.void]:
-    order = np.zeros(1, ORDER_DTYPE)
-    order["client_order_id"] = order["instrument_id"] = order["account_id"] = 1
-    order["side"], order["price"], order["quantity"] = Side.ASK, price, quantity
-    order["order_type"], order["time_in_force"], order["action"] = OrderType.LIMIT, TimeInForce.DAY, Action.NEW
-    return order
-
-
-def test_each_gateway_hears_of_its_own_orders_alone(tmp_path: Path) -> None:
-    simulator = Simulator(MarketParameters(), 3, CALM_START_NS)
-    events = simulator.run_until(CALM_START_NS + S)
-    ask = int(events["price"][(events["kind"] == EventKind.ADD) & (events["side"] == Side.ASK)].min())
-    server = VenueServer(simulator, accounts=[1, 2])
-    one, two = gateway_of(server, tmp_path), gateway_of(server, tmp_path)
-    assert said(one.receive(5.0)) == said(two.receive(5.0)) == [("POSITION", 0), ("POSITION", 0)]
-    # The same account, session and client order id on both.
-    one.send(sell(ask, 3))
-    server._serve_orders()
-    two.send(sell(ask, 4))
-    server._serve_orders()
-    assert said(one.receive(5.0))[0] == ("ACKNOWLEDGED", 3)
-    assert said(two.receive(5.0))[0] == ("ACKNOWLEDGED", 4)
-    simulator.run_until(CALM_START_NS + 600 * S)
-    server._tell()
-    fills = [sum(size for what, size in said(session.receive(5.0)) if what == "FILLED") for session in (one, two)]
-    assert fills == [3, 4]
-    assert len(one.receive(0.0)) == len(two.receive(0.0)) == 0
-    later = gateway_of(server, tmp_path)
-    assert said(later.receive(5.0)) == [("POSITION", -7), ("POSITION", 0)]
-    for part in (one, two, later, server):
-        part.close()
-
-
-def test_orders_of_a_gateway_that_is_gone_are_cancelled(tmp_path: Path) -> None:
-    simulator = Simulator(MarketParameters(), 3, CALM_START_NS)
-    events = simulator.run_until(CALM_START_NS + S)
-    server = VenueServer(simulator, accounts=[1])
-    socket = gateway_of(server, tmp_path)
-    far = int(events["price"][(events["kind"] == EventKind.ADD) & (events["side"] == Side.ASK)].max())
-    socket.send(sell(far, 5))
-    server._serve_orders()
-    assert said(socket.receive(5.0))[-1] == ("ACKNOWLEDGED", 5)
-    socket.close()
-    while server._sessions:
-        server._serve_orders()
-    assert simulator.withdraw(1) == 0, "nothing was left to withdraw"
-    server.close()
