@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
 import numpy as np
@@ -175,6 +175,14 @@ class ScoreMap:
         with np.errstate(over="ignore", invalid="ignore"):
             end = 1.0 - 0.05 * np.exp(-(raw - self.knots[4]) / (self.knots[4] - self.knots[3]))
         return np.where(np.isnan(raw), np.nan, np.where(over, end, score))
+
+    def at(self, factor: float, config: AnomalyConfig) -> ScoreMap:
+        """The map of the same tail at ``factor`` times the budgets of ``config``."""
+        wanted = [self.tail.level(b) for b in (config.budget_elevated * factor, config.budget_high * factor, CRITICAL_BUDGET)]
+        knots = list(self.knots[:2])
+        for value in wanted:
+            knots.append(max(value, knots[-1] + 1e-3))
+        return replace(self, knots=tuple(knots))
 
     @property
     def raw_high(self) -> float:
