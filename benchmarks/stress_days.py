@@ -3,7 +3,7 @@
 
 python benchmarks/stress_days.py /tmp/stress docs/results [NAME...]
 
-The cache comes from ``stress_data.py``. Each scoring of a file is one more line of ``stress_ledger.jsonl``, which is never rewritten.
+The cache comes from ``stress_data.py``. Each scoring of a file is one more line of ``stress.ledger.jsonl``, a chain.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,10 +30,12 @@ from pretrade.models.normaliser import Normaliser
 from pretrade.models.panel import Judge, Prepared, events, first_in, prepare, tiers
 from pretrade.models.score_map import ROWS_PER_DAY, ScoreMap
 from pretrade.models.systemic import CommonStress, Systemic, _knots, ticks
+from pretrade.validation.ledger import Ledger
 
 FACTORS: Final = (0.5, 1.0, 2.0)
 VAE_SEEDS: Final = range(5)
 SHIFTS: Final = 500
+LEDGER: Final = "stress.ledger.jsonl"
 COLUMNS: Final = (
     "dataset", "contender", "seed", "budget", "caps", "window", "elevated_s", "high_s", "critical_s",
     "other_elevated", "other_high", "other_critical", "days", "high_share",
@@ -250,8 +251,12 @@ def _keep(out: Path, name: str, found: Iterable[Row], told: Row) -> None:
     known = json.loads(facts.read_text()) if facts.exists() else {}
     known[name] = told
     facts.write_text(json.dumps({n: known[n] for n in names if n in known}, indent=1) + "\n")
-    with (out / "stress_ledger.jsonl").open("a") as ledger:
-        ledger.write(json.dumps({"at": datetime.now(UTC).isoformat(timespec="seconds"), **told}) + "\n")
+    Ledger(out / LEDGER).scored("stress_days", name, told["rows_sha256"], model=model_of(told))
+
+
+def model_of(told: Mapping[str, Any]) -> str:
+    """What was scored, for the ledger: contenders, budgets, configuration and code."""
+    return f"{len(told['contenders'])} contenders at {len(told['budgets'])} budgets, configuration {told['config_hash']}, code {told['model_code']}"
 
 
 if __name__ == "__main__":

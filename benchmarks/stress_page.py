@@ -16,6 +16,7 @@ from typing import Any, Final
 from stress_data import DATASETS, Dataset, utc
 
 from pretrade.models.intervals import poisson_interval
+from pretrade.validation.ledger import Ledger
 
 ORDER: Final = (
     "pca", "vae", "rv_10s", "depth", "min", "max_z", "mahalanobis", "ewma_mahalanobis", "isolation_forest", "forecaster", "systemic",
@@ -30,8 +31,7 @@ Row = dict[str, str]
 def read(folder: Path) -> tuple[list[Row], dict[str, Any], list[dict[str, Any]]]:
     """Stored lines, facts of each file, and the ledger."""
     lines = list(csv.DictReader((folder / "stress_days.csv").open()))
-    ledger = [json.loads(line) for line in (folder / "stress_ledger.jsonl").read_text().splitlines()]
-    return lines, json.loads((folder / "stress_files.json").read_text()), ledger
+    return lines, json.loads((folder / "stress_files.json").read_text()), Ledger(folder / "stress.ledger.jsonl").entries()
 
 
 class Table:
@@ -201,8 +201,8 @@ def page(lines: Sequence[Row], facts: dict[str, Any], ledger: Sequence[dict[str,
     hashes = sorted({f["config_hash"] for f in facts.values()})
     booked = [d for d in known if d.kind != "bars"]
     bars = [d for d in known if d.kind == "bars"]
-    tried = sorted({e["config_hash"] for e in ledger})
-    times = {d.name: sum(e["dataset"] == d.name for e in ledger) for d in known}
+    tried = {e["model"].split("configuration ")[1].split(",")[0] for e in ledger}
+    times = {d.name: sum(e["file"] == d.name for e in ledger) for d in known}
     text = [
         "# Stress and calm days: every contender on every real file",
         "",
@@ -213,7 +213,7 @@ def page(lines: Sequence[Row], facts: dict[str, Any], ledger: Sequence[dict[str,
         "training seeds, cell by cell. `random` moves the events of `pca` round the file 500 times (equal duty cycle) and says in how many moves one",
         "meets the stretch; `always_on` is HIGH from its first row. Every model here is PROVISIONAL where its file holds less than 3.5 calm days.",
         "",
-        f"**Scorings.** The ledger counts {len(ledger)} scorings of {len(times)} files under {len(tried)} configurations",
+        f"**Scorings.** The ledger counts {len(ledger)} scorings of {len(times)} files under {len(tried)} configuration{'s' * (len(tried) > 1)}",
         f"({', '.join(f'{n}: {k}' for n, k in times.items())}).",
         "Gold was also scored before it began, for [its own page](gold_2023-05-01.md), and the pairs and equities for [systemic.md](systemic.md).",
         "",
