@@ -400,9 +400,11 @@ impl Gate {
         let known = self.find_order(order.original_client_order_id, order.session_id);
         let seen = Seen::default();
         let instrument = known.map(|o| o.instrument as usize).or_else(|| self.instrument_index.get(order.instrument_id));
+        let is_repeated = self.ids.contains(order.client_order_id, order.session_id);
         if known.is_none() {
-            let unknown = Err(Breach::plain(0, ReasonCode::UnknownOrder));
-            return self.conclude_no(order, instrument, unknown, seen, now_mono, now_utc, out);
+            let unknown = Breach::plain(0, ReasonCode::UnknownOrder);
+            let breach = flow::check_client_order_id(is_repeated).err().unwrap_or(unknown);
+            return self.conclude_no(order, instrument, Err(breach), seen, now_mono, now_utc, out);
         }
         self.extended.observe(now_mono, now_utc);
         self.counters.decisions += 1;
@@ -412,7 +414,9 @@ impl Gate {
         let decision = describe(order, instrument, Verdict::Accept, None, &seen, self.counters.decisions, now_mono, now_utc);
         let read = read_of(order, instrument, &seen);
         self.apply_cancel(order);
-        if !self.record_entry(RecordKind::Decision, &decision, &read, out) {
+        // Said again, a cancel passes again: an event on the decision it had, not a second one.
+        let kind = if is_repeated { RecordKind::Order } else { RecordKind::Decision };
+        if !self.record_entry(kind, &decision, &read, out) {
             self.end_journal();
         }
     }
@@ -493,7 +497,7 @@ impl Gate {
             self.end_journal();
         }
         if let Some(breach) = breach {
-            self.count_refusal(&breach);
+            self.count_refusal(&breach, code == Verdict::Hold);
         }
     }
 

@@ -325,6 +325,12 @@ impl Gate {
     fn fold(&mut self, record: &GateJournalRecord) -> Result<(), GateError> {
         match record.kind() {
             Some(RecordKind::Decision) => self.fold_decision(&record.payload_as()),
+            Some(RecordKind::Order) => {
+                let entry: DecisionEntry = record.payload_as();
+                if entry.decision.action == Action::Cancel as u8 {
+                    self.fold_decision(&entry);
+                }
+            }
             Some(RecordKind::Venue) => {
                 let message: VenueMessage = record.payload_as();
                 self.extended.observe(record.mono, record.ts);

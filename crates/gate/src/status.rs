@@ -123,8 +123,11 @@ impl Gate {
 
     #[cold]
     #[inline(never)]
-    pub(crate) fn count_refusal(&mut self, breach: &Breach) {
+    pub(crate) fn count_refusal(&mut self, breach: &Breach, is_hold: bool) {
         let _ = self.table.count_reason(breach.reason as u8);
+        if is_hold {
+            let _ = self.table.count_hold(breach.reason as u8);
+        }
     }
 
     /// Trip latched for an instrument as (sidecar, human), 0 where none.

@@ -387,3 +387,28 @@ fn a_gate_does_not_open_without_a_row_of_the_firm() {
     let refused = Gate::open(files, world.options).unwrap_err().to_string();
     assert!(refused.contains("has no row of the firm"), "{refused}");
 }
+
+#[test]
+fn a_cancel_said_again_passes_again_and_is_decided_once() {
+    let mut world = World::with(open_static(), flat(), true);
+    let first = world.new_order(Side::BUY, 5, BID).client_order_id;
+    let cancel =
+        pretrade_records::Order { action: pretrade_records::Action::Cancel as u8, original_client_order_id: first, ..world.order(Side::None, 0, 0) };
+    assert_accepted(&world.decide(&cancel));
+    assert_accepted(&world.decide(&cancel));
+    world.restart();
+    assert_accepted(&world.decide(&cancel));
+    assert!(world.venue(VenueKind::Cancelled, first, 0, 0));
+    assert_rejected(&world.decide(&cancel), ReasonCode::DuplicateClientOrderId);
+    let other = pretrade_records::Order { client_order_id: 900, ..cancel };
+    assert_rejected(&world.decide(&other), ReasonCode::UnknownOrder);
+    let mut decided = 0;
+    let mut reader = pretrade_journal::GateJournalReader::open(world.files.journal.as_ref().unwrap()).unwrap();
+    let mut records = Vec::new();
+    while reader.read(&mut records, 4_096).unwrap() > 0 {
+        let of = |r: &pretrade_journal::GateJournalRecord| r.payload_as::<pretrade_gate::journal::DecisionEntry>().decision.client_order_id;
+        decided += records.iter().filter(|r| r.kind() == Some(pretrade_journal::RecordKind::Decision) && of(r) == cancel.client_order_id).count();
+        records.clear();
+    }
+    assert_eq!(decided, 1, "three times said, once decided");
+}

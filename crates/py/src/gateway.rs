@@ -364,6 +364,21 @@ impl Gate {
         ])))
     }
 
+    /// Live orders, oldest id first: (client_order_id, session_id, instrument_id, account_id, side, state, price, quantity, leaves, counted).
+    #[allow(clippy::type_complexity)]
+    fn live_orders(&mut self, py: Python<'_>) -> PyResult<Vec<(u64, u32, u32, u32, u8, u8, i64, i64, i64, i64)>> {
+        let gate = self.open_gate(py)?;
+        let mut rows: Vec<_> = gate
+            .live_orders()
+            .map(|o| {
+                let (instrument, account) = gate.owner_of(o);
+                (o.client_order_id, o.session_id, instrument, account, o.side, o.state, o.price, o.quantity, o.leaves, o.counted)
+            })
+            .collect();
+        rows.sort_unstable();
+        Ok(rows)
+    }
+
     /// Live orders.
     #[getter]
     fn open_orders(&mut self, py: Python<'_>) -> PyResult<i64> {

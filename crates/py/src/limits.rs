@@ -13,6 +13,7 @@ use pretrade_shm::{
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// An exception of `pretrade.domain.errors` by name.
@@ -260,7 +261,12 @@ table_class!(NativeGate, GateTable, "gate" {
         Ok(dict)
     }
 
-    /// Refusals by reason code.
+    /// HOLDs by reason code, of the reasons that may hold.
+    fn held_reasons(&self) -> HashMap<u8, u64> {
+        self.0.held_reasons().into_iter().collect()
+    }
+
+    /// Refusals by reason code, HOLDs included.
     fn reasons(&self) -> Vec<u64> {
         self.0.reasons()
     }

@@ -6,6 +6,7 @@ use crate::layout::Layout;
 use crate::layouts;
 use crate::table::{Table, TableRecord, read_locked};
 use bytemuck::{Pod, Zeroable};
+use pretrade_records::ReasonCode;
 use std::sync::atomic::Ordering;
 
 /// State of one instrument in one gateway, 128 bytes.
@@ -120,6 +121,19 @@ pub enum GateWord {
 
 /// First of the counters per reason code, 64 of them.
 const REASONS: usize = 32;
+/// First of the counters of HOLDs by reason.
+const HELD_AT: usize = 16;
+/// Reasons an order may wait for.
+const HOLDING: [ReasonCode; 7] = [
+    ReasonCode::OrderExceedsLimit,
+    ReasonCode::NotionalExceedsLimit,
+    ReasonCode::SizeExceedsLiquidity,
+    ReasonCode::PriceOutsideCollar,
+    ReasonCode::PriceDrift,
+    ReasonCode::DuplicateOrder,
+    ReasonCode::OrderErrorScore,
+];
+const _: () = assert!(HELD_AT + HOLDING.len() <= REASONS);
 
 impl Table<GateRecord> {
     /// Sets a gateway-wide word.
@@ -151,7 +165,27 @@ impl Table<GateRecord> {
         Ok(())
     }
 
-    /// Refusals by reason code.
+    /// Counts one HOLD by reason code, beside [`Table::count_reason`]; a reason that never holds is not counted.
+    ///
+    /// # Errors
+    /// When this handle only reads.
+    pub fn count_hold(&self, reason: u8) -> Result<(), TableError> {
+        self.must_write()?;
+        if let Some(place) = HOLDING.iter().position(|code| *code as u8 == reason) {
+            let counter = &self.map().words()[word_of!(gate_words) + HELD_AT + place];
+            counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// HOLDs by reason code, of the reasons that may hold.
+    #[must_use]
+    pub fn held_reasons(&self) -> Vec<(u8, u64)> {
+        let word = |place: usize| self.map().words()[word_of!(gate_words) + HELD_AT + place].load(Ordering::Relaxed);
+        HOLDING.iter().enumerate().map(|(place, code)| (*code as u8, word(place))).collect()
+    }
+
+    /// Refusals by reason code, HOLDs included.
     #[must_use]
     pub fn reasons(&self) -> Vec<u64> {
         let start = word_of!(gate_words) + REASONS;

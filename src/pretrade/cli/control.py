@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from pretrade.cli.options import DEFAULT_RUN, AsJson, By, Reason, Run, StaticLimit, emit, load_config, table
 
+LevelName = Annotated[str, typer.Argument(help="instrument, account, strategy, trader, desk, venue or firm.")]
+RowId = Annotated[int, typer.Argument(help="Id at that level; 0 for the firm.")]
+SecondBy = Annotated[str | None, typer.Option("--second-by", help="A second person, where it loosens anything.")]
 RunPath = Annotated[Path, typer.Option("--run", help="Run directory with tables and journals.")]
 
 
@@ -64,6 +68,66 @@ def limits_load(
     Controls.create(RunDirectory(run), load_config(config, static_limit), by=by, second_by=second_by)
 
 
+def limits_set(
+    level: LevelName,
+    row: RowId,
+    values: Annotated[list[str], typer.Argument(help="NAME=VALUE, as in the configuration; off and unlimited are words.")],
+    by: By,
+    reason: Reason,
+    second_by: SecondBy = None,
+    run: Run = DEFAULT_RUN,
+) -> None:
+    """Set static limits of a row under running gateways; two persons where it loosens any."""
+    from pretrade.domain.config import parameters
+    from pretrade.limits import Controls, RunDirectory
+
+    given: dict[str, object] = {}
+    for word in values:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{word!r} is no NAME=VALUE")
+        given[name] = _number(value)
+    found = parameters(given, f"{level} {row}")
+    Controls.open(RunDirectory(run)).set_static(row, found, by, reason, second_by=second_by, level=_level(level))
+
+
+def limits_enable(
+    level: LevelName, row: RowId, by: By, second_by: Annotated[str, typer.Option("--second-by")], reason: Reason, run: Run = DEFAULT_RUN
+) -> None:
+    """Let a row trade again; two persons."""
+    from pretrade.limits import Controls, RunDirectory
+
+    Controls.open(RunDirectory(run)).set_enabled(_level(level), row, by, reason, on=True, second_by=second_by)
+
+
+def limits_disable(level: LevelName, row: RowId, by: By, reason: Reason, run: Run = DEFAULT_RUN) -> None:
+    """Take an account, strategy, trader, desk, session or instrument out of trading at once."""
+    from pretrade.limits import Controls, RunDirectory
+
+    Controls.open(RunDirectory(run)).set_enabled(_level(level), row, by, reason, on=False)
+
+
+def _number(word: str) -> int | Decimal | str:
+    """As TOML would read it; what is no number stays a word."""
+    try:
+        return int(word)
+    except ValueError:
+        pass
+    try:
+        return Decimal(word)
+    except InvalidOperation:
+        return word
+
+
+def _level(name: str) -> Any:  # noqa: ANN401 - a Level, imported late
+    from pretrade.limits import Level
+
+    known = {found.name.lower(): found for found in Level}
+    if name not in known:
+        raise typer.BadParameter(f"{name!r} is no level; it must be one of {', '.join(known)}")
+    return known[name]
+
+
 def breaker_list(run: Run = DEFAULT_RUN, json: AsJson = False) -> None:
     """List breakers that are tripped."""
     from pretrade.limits import Controls, RunDirectory
@@ -102,12 +166,9 @@ def breaker_resume_level(
     run: Run = DEFAULT_RUN,
 ) -> None:
     """End a gateway's stop of a level (repeated execution, loss) by name."""
-    from pretrade.limits import Controls, Level, RunDirectory
+    from pretrade.limits import Controls, RunDirectory
 
-    known = {found.name.lower(): found for found in Level}
-    if level not in known:
-        raise typer.BadParameter(f"{level!r} is no level; it must be one of {', '.join(known)}")
-    Controls.open(RunDirectory(run)).resume_level(known[level], row, stop, by, reason, second_by=second_by)
+    Controls.open(RunDirectory(run)).resume_level(_level(level), row, stop, by, reason, second_by=second_by)
 
 
 def kill_arm(by: By, reason: Reason, run: Run = DEFAULT_RUN) -> None:
@@ -143,7 +204,11 @@ def audit_verify(path: Annotated[Path, typer.Argument(help="A control or gate jo
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
     groups: tuple[tuple[str, dict[str, Callable[..., None]], str], ...] = (
-        ("limits", {"show": limits_show, "load": limits_load}, "Limits in force."),
+        (
+            "limits",
+            {"show": limits_show, "load": limits_load, "set": limits_set, "enable": limits_enable, "disable": limits_disable},
+            "Limits in force.",
+        ),
         ("breaker", {"list": breaker_list, "resume": breaker_resume, "resume-level": breaker_resume_level}, "Tripped breakers."),
         ("kill", {"arm": kill_arm, "release": kill_release}, "The kill switch."),
         ("audit", {"verify": audit_verify}, "Journals."),

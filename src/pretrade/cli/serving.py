@@ -46,6 +46,7 @@ def gateway(
     clock: Annotated[str, typer.Option("--clock", help="wall, or records: time read from each order (simulated runs only).")] = "wall",
     venue: Annotated[Path | None, typer.Option("--venue", help="File a venue announced its ports in.")] = None,
     quotes: Annotated[Path | None, typer.Option("--quotes", help="Another quotes table than the run directory's.")] = None,
+    metrics_port: Annotated[int | None, typer.Option("--metrics-port", help="Loopback port of /metrics; 0 takes any that is free.")] = None,
     config: ConfigFile = None,
     static_limit: StaticLimit = None,
 ) -> None:
@@ -60,7 +61,7 @@ def gateway(
         return
     if run is None:
         raise typer.BadParameter("give --run DIR, or a configuration with a [fix]")
-    serve.serve_gateway(run, settings, gateway_id=gateway_id, clock=clock, venue_path=venue, quotes=quotes)
+    serve.serve_gateway(run, settings, gateway_id=gateway_id, clock=clock, venue_path=venue, quotes=quotes, metrics_port=metrics_port)
 
 
 def simulate_serve(

@@ -17,10 +17,15 @@ from pretrade.bus.tcp import RecordListener, RecordSocket
 from pretrade.domain import DECISION_DTYPE, EVENT_DTYPE, ORDER_DTYPE, EventKind, Verdict
 from pretrade.domain.clock import Clock, RecordClock
 from pretrade.domain.errors import GateError, JournalError
+from pretrade.gateway.doubt import DoubtList
 from pretrade.gateway.holds import HoldDesk, Resolved
+from pretrade.gateway.metrics import Latencies
 
 LOOK_NS: Final = 100_000_000
 """Longest time between two looks of the gate at its tables."""
+DRAIN_NS: Final = 2_000_000_000
+"""Longest time that a gateway which was told to stop goes on deciding what had been sent."""
+QUIET_S: Final = 0.05
 
 
 class DecidingGate(Protocol):
@@ -57,6 +62,10 @@ class GatewayServer:
         Connection to the venue's order port; ``None`` keeps accepted orders here (shadow, replay).
     holds
         Brings what reviewers decide; ``None`` lets held orders wait for their time-out alone.
+    doubt
+        Orders of an earlier life; each leaves the list when the venue speaks about it.
+    latencies
+        Takes what each batch of decisions took, for ``/metrics``.
 
     Notes
     -----
@@ -64,8 +73,19 @@ class GatewayServer:
     answer. With a :class:`RecordClock` time stands still between orders, so there is nothing to look at.
     """
 
-    def __init__(self, gate: DecidingGate, clock: Clock, venue: RecordSocket | None = None, holds: HoldDesk | None = None) -> None:
+    def __init__(
+        self,
+        gate: DecidingGate,
+        clock: Clock,
+        venue: RecordSocket | None = None,
+        holds: HoldDesk | None = None,
+        *,
+        doubt: DoubtList | None = None,
+        latencies: Latencies | None = None,
+    ) -> None:
         self._gate = gate
+        self._latencies = latencies or Latencies()
+        self._doubt = doubt
         self._holds = holds
         self._senders: dict[tuple[int, int], RecordSocket] = {}
         self._clock = clock
@@ -82,13 +102,28 @@ class GatewayServer:
         self.problem: str | None = None
 
     def run(self, is_stopped: Callable[[], bool]) -> None:
-        """Serve until told to stop; a client that leaves is forgotten."""
+        """Serve until told to stop, then drain; a client that leaves is forgotten."""
         while not is_stopped():
             self.poll()
+        self.drain()
         self.close()
 
-    def poll(self, wait_s: float = LOOK_NS / 1e9) -> None:
-        """One round: new clients, the venue's answers, then orders: what the venue said before an order came is known to it."""
+    def drain(self, most_ns: int = DRAIN_NS) -> None:
+        """No client comes in any more; what the others sent is decided and answered, until nobody says anything or the time is up."""
+        self._selector.unregister(self._listener)
+        end = time.monotonic_ns() + most_ns
+        while time.monotonic_ns() < end and self.poll(QUIET_S):
+            pass
+        self._look()
+
+    def poll(self, wait_s: float = LOOK_NS / 1e9) -> bool:
+        """One round: new clients, the venue's answers, then orders: what the venue said before an order came is known to it.
+
+        Returns
+        -------
+        bool
+            False where nothing had come.
+        """
         due_s = (self._looked + LOOK_NS - time.monotonic_ns()) / 1e9
         ready = {key.fileobj for key, _ in self._selector.select(max(0.0, min(wait_s, due_s)))}
         if self._listener in ready:
@@ -99,6 +134,7 @@ class GatewayServer:
                 self._serve(client)
         if not ready or time.monotonic_ns() - self._looked >= LOOK_NS:
             self._look()
+        return bool(ready)
 
     def _welcome(self, client: RecordSocket | None) -> None:
         if client is not None:
@@ -175,10 +211,12 @@ class GatewayServer:
         ndarray of DECISION_DTYPE
             One per order; it is journalled before this returns.
         """
+        start = time.perf_counter_ns()
         if isinstance(self._clock, RecordClock):
             decisions = np.concatenate([self._decide_at(orders[i : i + 1]) for i in range(len(orders))])
         else:
             decisions = self._gate.decide(orders, self._clock.mono(), self._clock.utc())
+        self._latencies.observe(len(decisions), time.perf_counter_ns() - start)
         self.decided += len(decisions)
         accepted = orders[decisions["verdict"] == Verdict.ACCEPT]
         if self._venue is not None and len(accepted):
@@ -201,5 +239,7 @@ class GatewayServer:
         own = messages[np.isin(messages["kind"], (EventKind.OWN_ORDER, EventKind.OWN_EXECUTION))]
         if len(own):
             self._guard(lambda: self._gate.on_venue(own, self._clock.mono(), self._clock.utc()))
+            if self._doubt:
+                self._doubt.hear(zip(own["order_id"].tolist(), own["sequence"].tolist(), strict=True))
         if venue.is_closed:
             self._selector.unregister(venue)

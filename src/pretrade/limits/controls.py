@@ -311,6 +311,20 @@ class Controls:
             self._native.set_reduce_only(instrument_id, level, 0)
             self._publish()
 
+    def set_enabled(self, level: Level, row_id: int, by: str, reason: str, *, on: bool, second_by: str | None = None) -> None:
+        """Take a row out of trading, or let it trade again; the latter takes a second person.
+
+        Raises
+        ------
+        ControlError
+            If there is no such row, or the second person is missing.
+        """
+        fields: dict[str, Any] = {"action": "set_enabled", "level": level.name.lower(), "id": row_id, "is_on": on}
+        second = (second_by or "") if on else None
+        self.sign(
+            {**fields, "second_by": second_by} if on else fields, Person(by, reason), rows=((level, row_id),), second_by=second, what="enabling"
+        )
+
     def set_shares(self, gateway_id: int, shares: Mapping[Level, int], by: str, second_by: str, reason: str) -> None:
         """Give a gateway row its share in ppm of each level's limits; over all rows a level sums to at most 1,000,000."""
         person = self._two_persons(by, second_by, reason, "gateway shares")
@@ -355,7 +369,7 @@ class Controls:
     def sign(
         self, fields: Mapping[str, Any], person: Person, *, rows: Iterable[tuple[Level, int]] = (), second_by: str | None = None, what: str = ""
     ) -> int:
-        """Record an action of the annex, durable first, then let every gate see it.
+        """Record an action, durable first, then let every gate see it.
 
         Parameters
         ----------

@@ -89,6 +89,10 @@ class RunDirectory:
         """What waits at a gateway, as it last said; alive or dead."""
         return self.path / f"gate-{gateway_id}-holds.json"
 
+    def doubt(self, gateway_id: int) -> Path:
+        """Orders that a restarted gateway counts and the venue has not spoken about."""
+        return self.path / f"gate-{gateway_id}-doubt.json"
+
     @property
     def controls(self) -> Path:
         """The ``controls`` table."""

@@ -180,6 +180,11 @@ class State:
         if fields.get("second_by"):
             row.loosened.update(dict.fromkeys(fields["values"], seq))
 
+    def _on_set_enabled(self, seq: int, fields: Mapping[str, Any]) -> None:
+        row = self._target(seq, fields)
+        flags = row.reference.get("flags", 0)
+        row.reference["flags"] = flags | _ENABLED if fields["is_on"] else flags & ~_ENABLED
+
     def _on_set_shares(self, seq: int, fields: Mapping[str, Any]) -> None:
         self._touch(seq, Level.GATEWAY, int(fields["id"])).shares = dict(fields["shares"])
 

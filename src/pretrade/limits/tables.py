@@ -190,6 +190,11 @@ class GateTable(_Table):
         return dict(self._native.words())
 
     @property
+    def held_reasons(self) -> dict[int, int]:
+        """HOLDs by reason code, of the reasons that may hold."""
+        return dict(self._native.held_reasons())
+
+    @property
     def reasons(self) -> list[int]:
-        """Refusals by reason code."""
+        """Refusals by reason code, HOLDs included."""
         return list(self._native.reasons())

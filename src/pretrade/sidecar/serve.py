@@ -22,7 +22,9 @@ from pretrade.calibration import AlertJournal
 from pretrade.domain import EVENT_DTYPE, Config, Instrument
 from pretrade.domain.clock import RecordClock, WallClock
 from pretrade.domain.errors import GateError, PretradeError
+from pretrade.gateway.metrics import Latencies, MetricsServer, exposition
 from pretrade.gateway.server import GatewayServer
+from pretrade.gateway.watch import Watch
 from pretrade.limits import Controls, LimitsTable, QuotesTable, RunDirectory, is_simulated, refuse_unsigned, survive_truncation
 from pretrade.limits.layouts import dtype_of
 from pretrade.sidecar.capture import Capture
@@ -158,6 +160,7 @@ def serve_gateway(
     clock: str,
     venue_path: Path | None,
     quotes: Path | None = None,
+    metrics_port: int | None = None,
 ) -> None:
     """Decide orders from a loopback port until told to stop.
 
@@ -173,6 +176,13 @@ def serve_gateway(
         File the venue announced its ports in; it states the positions. ``None`` keeps accepted orders here: nothing is ever filled.
     quotes
         Another ``quotes`` table than the run directory's.
+    metrics_port
+        Loopback port of ``/metrics``, 0 for any that is free; ``None`` answers nobody.
+
+    Notes
+    -----
+    SIGTERM drains: no new client, what had been sent is decided and answered, the journal is durable, then it ends. What changes in the gate is
+    logged to ``gateway-N.log`` in the run directory by a thread that reads the gate's table.
 
     Raises
     ------
@@ -185,16 +195,29 @@ def serve_gateway(
     # A first life without a venue is flat, and says so. A later one reads its journal: what that no longer knows is no zero.
     is_flat = venue_path is None and not (RunDirectory(run_path).journals / f"gate-{gateway_id}.journal").exists()
     gate = gateway.Gate(run_path, gateway_id=gateway_id, config=config, quotes=quotes, domain=domain)
+    cells = [(i.instrument_id, a.account_id) for i in config.instruments for a in config.accounts]
+    doubt = gateway.DoubtList(gate, RunDirectory(run_path), gateway_id, cells, _say)
     venue = None
     if is_flat:
         _state_flat(gate, config)
     if venue_path is not None:
         venue = RecordSocket.connect(int(await_file(venue_path, is_stopped)["order_port"]), EVENT_DTYPE)
     ticking = RecordClock() if clock == "records" else WallClock()
-    server = GatewayServer(gate, ticking, venue, gateway.HoldDesk(gate, RunDirectory(run_path), gateway_id))
-    announce(run_path / "gateway.json", port=server.port)
-    server.run(is_stopped)
-    gate.close()
+    run, latencies = RunDirectory(run_path, domain=domain), Latencies()
+    with (run_path / f"gateway-{gateway_id}.log").open("a", encoding="utf-8") as stream:
+        watch = Watch(run, gateway_id, stream, time.time_ns)
+        watch.say("started", pid=os.getpid(), in_doubt=len(doubt), config=config.hash[:12])
+        watch.start()
+        server = GatewayServer(gate, ticking, venue, gateway.HoldDesk(gate, RunDirectory(run_path), gateway_id), doubt=doubt, latencies=latencies)
+        metrics = None if metrics_port is None else MetricsServer(lambda: exposition(run, gateway_id, time.monotonic_ns(), latencies), metrics_port)
+        announce(run_path / "gateway.json", port=server.port, **({} if metrics is None else {"metrics_port": metrics.port}))
+        server.run(is_stopped)
+        is_durable = gate.flush()
+        gate.close()
+        if metrics is not None:
+            metrics.close()
+        watch.close()
+        watch.say("stopped", decided=server.decided, is_durable=is_durable, in_doubt=len(doubt))
 
 
 def _simulated_domain(run: RunDirectory) -> bytes:

@@ -388,3 +388,17 @@ def test_an_earlier_loosening_takes_no_later_unrecorded_tightening_back(
     unrecorded_tightening(controls, monkeypatch)
     Controls.open(run).set_static(1, {"collar_ticks": 50}, "Grace", REASON)
     assert controls.static(1)["max_order_quantity"] == 100
+
+
+def test_a_disabled_row_comes_back_with_two_persons_only(run: RunDirectory, controls: Controls, config: Config) -> None:
+    controls.set_enabled(Level.ACCOUNT, 1, "Ada", REASON, on=False)
+    assert not int(controls.record(Level.ACCOUNT, 1)["flags"]) & 2
+    for second in (None, "", "ada"):
+        with pytest.raises(ControlError, match=r"second person|two different persons"):
+            controls.set_enabled(Level.ACCOUNT, 1, "Ada", REASON, on=True, second_by=second)
+    # Nor does the configuration that was loaded before bring it back by itself.
+    other = dataclasses.replace(config, hash="a" * 64)
+    with pytest.raises(ControlError, match="account 1 flags"):
+        Controls.create(run, other)
+    controls.set_enabled(Level.ACCOUNT, 1, "Ada", REASON, on=True, second_by="Grace")
+    assert int(controls.record(Level.ACCOUNT, 1)["flags"]) & 2
