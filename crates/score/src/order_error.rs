@@ -6,6 +6,8 @@
 //! the prevalence they were trained at to the one in use: logit p' = slope x raw + logit(use) - logit(train) (Saerens, Latinne
 //! and Decaestecker 2002). The rule's part is the larger of size and price deviation, each in its own usual spread, put on the
 //! same scale by a line in logits through the two anchors at which both spend equal false-positive budgets. The score is the larger.
+//! `rule.scales` in the manifest divides size, an aggressive and a passive price by scales of their own before the larger is taken;
+//! without it both are as they are and a passive price counts nothing.
 use crate::lightgbm::{self, TextError};
 use crate::{Forest, ShapeError};
 use sha2::{Digest, Sha256};
@@ -51,6 +53,8 @@ const RULE: [&str; 2] = ["quantity_z", "aggression_volatility"];
 #[derive(Clone, Copy, Debug)]
 struct Rule {
     places: [usize; 2],
+    /// Of size, aggressive and passive price.
+    scales: [f64; 3],
     slope: f64,
     offset: f64,
 }
@@ -111,8 +115,10 @@ impl Rule {
     #[inline(always)]
     fn logit(&self, row: &[f32]) -> f64 {
         let [size, price] = self.places.map(|place| row[place]);
+        let (size, price) = (f64::from(size), f64::from(price));
+        let passive = if self.scales[2].is_finite() { -price / self.scales[2] } else { f64::NAN };
         // `max` ignores NaN.
-        let value = f64::from(size.max(price));
+        let value = (size / self.scales[0]).max(price / self.scales[1]).max(passive);
         if value.is_nan() { f64::NEG_INFINITY } else { self.slope * value + self.offset }
     }
 
@@ -132,7 +138,21 @@ impl Rule {
         }
         let place = |name: &str| features.iter().position(|f| f == name).ok_or_else(|| format!("the rule reads {name}; the model does not"));
         let slope = (high - low) / (reject - hold);
-        Ok(Some(Rule { places: [place(RULE[0])?, place(RULE[1])?], slope, offset: low - slope * hold }))
+        Ok(Some(Rule { places: [place(RULE[0])?, place(RULE[1])?], scales: Self::scales(&rule["scales"])?, slope, offset: low - slope * hold }))
+    }
+
+    fn scales(told: &serde_json::Value) -> Result<[f64; 3], String> {
+        if told.is_null() {
+            return Ok([1.0, 1.0, f64::INFINITY]);
+        }
+        let mut out = [0.0; 3];
+        for (i, scale) in out.iter_mut().enumerate() {
+            *scale = told[i]
+                .as_f64()
+                .filter(|s| *s > 0.0)
+                .ok_or_else(|| format!("manifest.json has rule scales {told}; it must be three numbers above 0"))?;
+        }
+        Ok(out)
     }
 }
 

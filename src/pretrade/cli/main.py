@@ -7,13 +7,13 @@ import sys
 
 import typer
 
-from pretrade.cli import control, data, doctor, holds, models, permissions, proof, serving, understanding
+from pretrade.cli import control, data, doctor, holds, models, permissions, proof, serving, understanding, validate
 
 EXIT_FINDING, EXIT_USAGE, EXIT_CONFIG, EXIT_UNAVAILABLE = 1, 2, 3, 4
 _EPILOG = "Exit codes: 0 ok, 1 finding, 2 usage, 3 configuration, 4 unavailable."
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Adaptive pre-trade risk control.", epilog=_EPILOG)
-for verbs in (understanding, models, data, proof, control, holds, permissions, serving, doctor):
+for verbs in (understanding, models, validate, data, proof, control, holds, permissions, serving, doctor):
     verbs.register(app)
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pretrade.domain.errors import ModelError
 from pretrade.models import desk, order_error, registry, starter_recipe
+from pretrade.models import order_contenders as contenders
 from pretrade.models.order_error import FEATURES, MONOTONE
 
 
@@ -110,6 +111,43 @@ def test_a_model_over_other_features_is_refused(tmp_path: Path) -> None:
     booster = lightgbm.train({"objective": "binary", "num_threads": 1, "verbosity": -1}, lightgbm.Dataset(x, x[:, 0] > 0), 2)
     with pytest.raises(ModelError, match="the gate makes"):
         order_error.save(booster, x.astype(np.float32), tmp_path, facts={}, card={})
+
+
+@pytest.mark.parametrize("name", ["order-error-monotone", "order-error-trees"])
+def test_a_rule_with_scales_scores_here_as_in_the_native_scorer(name: str) -> None:
+    import lightgbm
+
+    folder = registry.find(name).folder
+    facts = json.loads((folder / "manifest.json").read_text())
+    rows = order_error.check_rows(folder)
+    price = FEATURES.index("aggression_volatility")
+    rows[::3, price] *= 100
+    raw = np.asarray(lightgbm.Booster(model_file=str(folder / "model.txt")).predict(rows, raw_score=True, num_threads=1))
+    trees = (
+        raw + np.log(facts["prevalence_use"] / (1 - facts["prevalence_use"])) - np.log(facts["prevalence_train"] / (1 - facts["prevalence_train"]))
+    )
+    (hold, low), (reject, high) = facts["rule"]["hold"], facts["rule"]["reject"]
+    slope = (np.log(high / (1 - high)) - np.log(low / (1 - low))) / (reject - hold)
+    rule = np.log(low / (1 - low)) + slope * (contenders.rule_of(rows, tuple(facts["rule"]["scales"])) - hold)
+    with np.errstate(over="ignore"):
+        wanted = 1 / (1 + np.exp(-np.maximum(trees, rule)))
+    scored = order_error.load(folder).score(rows.reshape(-1))
+    np.testing.assert_allclose(scored, wanted, rtol=1e-5)
+    assert (rule > trees).sum() > 20
+    passive = np.full(len(FEATURES), np.nan, np.float32)
+    passive[price] = -900.0
+    assert order_error.load(folder).score(passive)[0] >= low
+
+
+@pytest.mark.parametrize(("scales", "said"), [([1.0, 0.0, 1.0], "three numbers above 0"), ([1.0, 2.0], "three numbers above 0")])
+def test_scales_that_are_none_are_refused(tmp_path: Path, scales: list[float], said: str) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(order_error.starter(), folder)
+    facts = json.loads((folder / "manifest.json").read_text())
+    facts["rule"]["scales"] = scales
+    (folder / "manifest.json").write_text(json.dumps(facts))
+    with pytest.raises(ModelError, match=said):
+        order_error.load(folder)
 
 
 @pytest.mark.slow
