@@ -145,7 +145,7 @@ class IsolationForest:
             If scikit-learn is not installed.
         """
         try:
-            from sklearn import ensemble  # type: ignore[import-untyped]
+            from sklearn import ensemble
         except ImportError as e:
             raise MissingExtraError("scikit-learn", "research") from e
         self._forest = ensemble.IsolationForest(n_estimators=FOREST_TREES, max_samples=FOREST_ROWS, random_state=seed, n_jobs=1)
