@@ -25,7 +25,7 @@ Row = dict[str, str]
 
 def read(folder: Path) -> tuple[list[Row], list[Row], list[Row], dict[str, Any]]:
     """Episodes, calm days, ranking quality and facts."""
-    tables = [list(csv.DictReader((folder / f"families{name}.csv").open())) for name in ("", "_calm", "_vus")]
+    tables = [list(csv.DictReader((folder / f"families{name}.csv").read_text().splitlines())) for name in ("", "_calm", "_vus")]
     return tables[0], tables[1], tables[2], json.loads((folder / "families.json").read_text())
 
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scores every contender on simulated families of stress and on calm days nobody learned, and stores what was seen.
 
-python benchmarks/families.py /tmp/stress docs/results [SEEDS]
+python benchmarks/families.py prepare /tmp/stress [SEEDS]     plays and normalises, once
+python benchmarks/families.py score /tmp/stress KIND...       judges contenders; several processes may share them
+python benchmarks/families.py join /tmp/stress docs/results   stores what they said
 
 The market runs alone, without the firm whose orders the gate decides. Episodes are out of fold: no model saw their seeds.
 """
@@ -12,7 +14,8 @@ import csv
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +24,6 @@ import numpy as np
 from numpy.typing import NDArray
 from vus import vus_pr
 
-from pretrade import features
 from pretrade.domain import Config
 from pretrade.features import Features
 from pretrade.models.anomaly import LONG_FIT_SHARE
@@ -30,8 +32,8 @@ from pretrade.models.normaliser import Normaliser
 from pretrade.models.panel import Judge, Prepared, events, prepare, tiers
 from pretrade.models.stream import causal_median
 from pretrade.simulation import library
-from pretrade.simulation.market import CALM_SEED, FEED_LATENCY_NS, SELLER_START_NS, WARM_UP_S, Simulator, calm
-from pretrade.simulation.scenario import Episode, changed
+from pretrade.simulation.alone import episode_rows
+from pretrade.simulation.market import CALM_SEED, SELLER_START_NS, calm
 from pretrade.simulation.training import CALM_HOURS, calm_hours
 from pretrade.simulation.truth import MarketState, Truth
 
@@ -63,23 +65,43 @@ class Played:
     no_return: int | None
 
 
+class _Extremes:
+    """Stands where :class:`Truth` keeps its mids: iterates over the highest and lowest of the last 3,000 only, which is all it asks of them."""
+
+    def __init__(self) -> None:
+        self._n = 0
+        self._most: deque[tuple[int, float]] = deque()
+        self._least: deque[tuple[int, float]] = deque()
+
+    def append(self, value: float) -> None:
+        """Take the next."""
+        self._n += 1
+        while self._most and self._most[-1][1] <= value:
+            self._most.pop()
+        while self._least and self._least[-1][1] >= value:
+            self._least.pop()
+        for kept in (self._most, self._least):
+            kept.append((self._n, value))
+            if kept[0][0] <= self._n - 3_000:
+                kept.popleft()
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._most.clear()
+        self._least.clear()
+
+    def __bool__(self) -> bool:
+        return bool(self._most)
+
+    def __iter__(self) -> Iterator[float]:
+        return iter((self._most[0][1], self._least[0][1]))
+
+
 def play(family: str, seed: int, normaliser: Normaliser, config: Config) -> Played:
     """The market of one episode, alone."""
-    episode: Episode = library.find(family).family.episode(seed)
-    begin, end = SELLER_START_NS - WARM_UP_S * S, SELLER_START_NS + int(episode.duration_s * S)
-    simulator, market = Simulator(episode.market, seed, begin), episode.market
-    engine = features.engine(config, (config.instrument("ES"),), with_quotes=False)
-    parts = []
-    for change in episode.changes:
-        at = SELLER_START_NS + int(change.at_s * S)
-        parts.append(simulator.run_features(at, engine, ts_first=begin + FEED_LATENCY_NS))
-        market = changed(market, change)
-        simulator.change(market)
-        if change.jump_ticks:
-            simulator.shift_value(change.jump_ticks)
-    parts += [simulator.run_features(end, engine, ts_first=begin + FEED_LATENCY_NS), engine.close(end)]
-    rows = Features.concat([p for p in parts if len(p)])
+    rows = episode_rows(family, seed, config)
     truth = Truth(SELLER_START_NS)
+    truth._mids = _Extremes()  # type: ignore[assignment]
     truth.take(rows)
     part = prepare(rows, normaliser, config)
     states = np.array(truth.states, np.int64)[np.searchsorted(rows.ts_recv, part.ts_recv)]
@@ -95,54 +117,82 @@ def fell(rows: Features) -> int | None:
     return int(rows.ts_recv[below[0]]) if len(below) else None
 
 
-def main(cache: Path, out: Path, seeds: int = 40) -> None:
-    """Fit, calibrate, score and store."""
+def prepare_all(cache: Path, seeds: int = 24) -> None:
+    """Simulate, play and normalise once."""
     config = Config.load()
-    started = time.process_time()
-
-    def say(what: str) -> None:
-        sys.stdout.write(f"{time.process_time() - started:.0f} s of CPU: {what}\n")
-        sys.stdout.flush()
-
     taught = _kept(cache / "calm32.npy", lambda: calm_hours(CALM_HOURS, config, workers=1)).calm()
     later = _kept(cache / "later.npy", lambda: calm(LATER_HOURS, seed=LATER_SEED, config=config))
-    say(f"{len(taught)} calm rows teach and calibrate, {len(later)} are later")
     cut = int(len(taught) * LONG_FIT_SHARE)
     normaliser = Normaliser.fit(taught[taught.is_scored][:cut])
-    fit, block = (prepare(part, normaliser, config) for part in (taught[:cut], taught[cut:]))
-    unseen = prepare(later, normaliser, config)
-    del taught, later
+    blocks = {"fit": taught[:cut], "block": taught[cut:], "unseen": later}
+    days = {name: _save(cache / f"families-{name}", prepare(rows, normaliser, config)) for name, rows in blocks.items()}
+    _say("calm prepared")
     played = [play(name, seed, normaliser, config) for name, share in FAMILIES.items() for seed in range(max(1, round(seeds * share)))]
-    say(f"{len(played)} episodes played")
-    stage = _Stage(played)
-    lines: list[Row] = []
-    calm_lines: list[Row] = []
-    curves: list[Row] = []
-    for kind in CONTENDERS:
-        for seed in VAE_SEEDS if kind == "vae" else (0,):
-            made = contender(kind, config)
-            made.fit(fit.z, fit.ts_recv, seed)
-            judge = Judge.of(made, block, config)
-            calm_lines.append(_calm_line(kind, seed, judge, unseen))
-            found, ranks = stage.judge(kind, seed, judge)
-            lines += found
-            curves += ranks
-            say(f"{kind} {seed}: {calm_lines[-1]}")
-    _write(out / "families.csv", COLUMNS, lines)
-    _write(out / "families_calm.csv", tuple(calm_lines[0]), calm_lines)
-    _write(out / "families_vus.csv", tuple(curves[0]), curves)
+    parts = [p.part for p in played]
+    ids = [np.full(len(part), n + 1, np.uint32) for n, part in enumerate(parts)]
+    joined = {n: np.concatenate([getattr(p, n) for p in parts]) for n in ("ts_recv", "z", "has_book", "high", "critical")}
+    _save(cache / "families-episodes", Prepared(**joined, instrument_id=np.concatenate(ids), days=0.0))
+    np.save(cache / "families-states.npy", np.concatenate([p.states for p in played]))
     facts = {
         "config_hash": config.hash,
-        "taught_rows": len(fit),
-        "calibration_rows": len(block),
-        "calibration_days": block.days,
-        "later_days": unseen.days,
+        "taught_rows": cut,
+        "calibration_rows": len(taught) - cut,
+        "calibration_days": days["block"],
+        "later_days": days["unseen"],
         "episodes": {name: sum(p.family == name for p in played) for name in FAMILIES},
         "answers": {name: library.find(name).family.answer for name in FAMILIES},
         "titles": {name: library.find(name).family.title for name in FAMILIES},
         "numbers": {name: library.find(name).family.number for name in FAMILIES},
     }
+    told = [[p.family, p.seed, p.minus_1pct, p.no_return] for p in played]
+    (cache / "families.json").write_text(json.dumps({"facts": facts, "played": told}, indent=1) + "\n")
+    _say(f"{len(played)} episodes played")
+
+
+def score_some(cache: Path, *kinds: str) -> None:
+    """Judge some contenders; each leaves a part of its own."""
+    config = Config.load()
+    fit, block, unseen = (_load(cache / f"families-{name}") for name in ("fit", "block", "unseen"))
+    stage = _Stage(cache)
+    for kind in kinds:
+        part: dict[str, list[Row]] = {"calm": [], "lines": [], "curves": []}
+        for seed in VAE_SEEDS if kind == "vae" else (0,):
+            made = contender(kind, config)
+            made.fit(fit.z, fit.ts_recv, seed)
+            judge = Judge.of(made, block, config)
+            part["calm"].append(_calm_line(kind, seed, judge, unseen))
+            found, ranks = stage.judge(kind, seed, judge)
+            part["lines"] += found
+            part["curves"] += ranks
+            _say(f"{kind} {seed}: {part['calm'][-1]}")
+        (cache / f"families-part-{kind}.json").write_text(json.dumps(part))
+
+
+def join(cache: Path, out: Path) -> None:
+    """Store what all contenders said."""
+    parts = [json.loads((cache / f"families-part-{kind}.json").read_text()) for kind in CONTENDERS]
+    for name, key in (("families", "lines"), ("families_calm", "calm"), ("families_vus", "curves")):
+        lines = [line for part in parts for line in part[key]]
+        _write(out / f"{name}.csv", COLUMNS if key == "lines" else tuple(lines[0]), lines)
+    facts = json.loads((cache / "families.json").read_text())["facts"]
     (out / "families.json").write_text(json.dumps(facts, indent=1) + "\n")
+
+
+def _say(what: str) -> None:
+    sys.stdout.write(f"{time.process_time():.0f} s of CPU: {what}\n")
+    sys.stdout.flush()
+
+
+def _save(stem: Path, of: Prepared) -> float:
+    np.save(f"{stem}-z.npy", of.z)
+    np.savez(f"{stem}.npz", **{n: getattr(of, n) for n in ("ts_recv", "instrument_id", "has_book", "high", "critical", "days")})
+    return of.days
+
+
+def _load(stem: Path) -> Prepared:
+    rest = np.load(f"{stem}.npz", allow_pickle=False)
+    names = ("ts_recv", "instrument_id", "has_book", "high", "critical")
+    return Prepared(**{n: rest[n] for n in names}, z=np.load(f"{stem}-z.npy", mmap_mode="r"), days=float(rest["days"]))
 
 
 def _kept(file: Path, make: Any) -> Features:  # noqa: ANN401 - a function without arguments
@@ -165,14 +215,17 @@ def _calm_line(kind: str, seed: int, judge: Judge, unseen: Prepared) -> Row:
 class _Stage:
     """All episodes as one table, each an instrument of its own."""
 
-    def __init__(self, played: Sequence[Played]) -> None:
-        self._played = played
-        parts = [p.part for p in played]
-        ids = [np.full(len(part), n + 1, np.uint32) for n, part in enumerate(parts)]
-        joined = {n: np.concatenate([getattr(p, n) for p in parts]) for n in ("ts_recv", "z", "has_book", "high", "critical")}
-        self._of = Prepared(**joined, instrument_id=np.concatenate(ids), days=sum(p.days for p in parts))
-        self._states = [p.states for p in played]
+    def __init__(self, cache: Path) -> None:
+        self._of = _load(cache / "families-episodes")
         self._runs = list(self._of.runs())
+        states = np.load(cache / "families-states.npy")
+        told = json.loads((cache / "families.json").read_text())["played"]
+        self._played = []
+        for run, (family, seed, minus_1pct, no_return) in zip(self._runs, told, strict=True):
+            names = ("ts_recv", "instrument_id", "z", "has_book", "high", "critical")
+            part = Prepared(*(getattr(self._of, n)[run] for n in names), days=0.0)
+            self._played.append(Played(family, seed, part, states[run], minus_1pct, no_return))
+        self._states = [p.states for p in self._played]
 
     def judge(self, kind: str, seed: int, judge: Judge) -> tuple[list[Row], list[Row]]:
         """A line per episode, and ranking quality per family."""
@@ -237,4 +290,10 @@ def _write(path: Path, columns: Sequence[str], lines: Sequence[Row]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), *(int(n) for n in sys.argv[3:]))
+    what, folder, *rest = sys.argv[1:]
+    if what == "prepare":
+        prepare_all(Path(folder), *(int(n) for n in rest))
+    elif what == "score":
+        score_some(Path(folder), *(rest or CONTENDERS))
+    else:
+        join(Path(folder), Path(rest[0]))

@@ -240,7 +240,7 @@ def _code() -> str:
 def _keep(out: Path, name: str, found: Iterable[Row], told: Row) -> None:
     """Replace the lines of this file, and append to the ledger."""
     file, facts = out / "stress_days.csv", out / "stress_files.json"
-    old = list(csv.DictReader(file.open())) if file.exists() else []
+    old = list(csv.DictReader(file.read_text().splitlines())) if file.exists() else []
     names = [d.name for d in DATASETS]
     lines = [r for r in old if r["dataset"] != name] + [{c: r.get(c, "") for c in COLUMNS} for r in found]
     lines.sort(key=lambda r: names.index(r["dataset"]))

@@ -30,7 +30,7 @@ Row = dict[str, str]
 
 def read(folder: Path) -> tuple[list[Row], dict[str, Any], list[dict[str, Any]]]:
     """Stored lines, facts of each file, and the ledger."""
-    lines = list(csv.DictReader((folder / "stress_days.csv").open()))
+    lines = list(csv.DictReader((folder / "stress_days.csv").read_text().splitlines()))
     return lines, json.loads((folder / "stress_files.json").read_text()), Ledger(folder / "stress.ledger.jsonl").entries()
 
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kinds of anomalous liquidity and of unusual trading: stretches of rows far from calm, put into groups a reader can name.
 
-A view is a set of features. A stretch is anomalous where the mean square of its normalised features stands above what calm rows reach;
-its profile is their mean over its first seconds. Profiles are grouped by k-means (Lloyd 1982; Arthur, Vassilvitskii 2007); a group that
-does not come back when the data is halved is not trusted. What lies far from every group is told as unlike any.
+A view is a set of features. A stretch is anomalous where the mean square of its normalised features stands above what calm rows
+reach; its profile is their mean over the five seconds, of its first thirty, that are farthest from calm. Profiles are grouped by k-means
+(Lloyd 1982; Arthur, Vassilvitskii 2007); a group that does not come back when the data is halved is not trusted. What lies far from every
+group is told as unlike any.
 """
 
 from __future__ import annotations
@@ -70,11 +71,12 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
 """What a feature far above and far below its calm median is called."""
 UNLIKE: Final = -1
 PROFILE_ROWS: Final = 50
+LOOK_ROWS: Final = 300
 GAP_S: Final = 30.0
 CALM_SHARE: Final = 0.999
 STARTS: Final = 8
 ROUNDS: Final = 50
-NAMED_FROM: Final = 1.5
+NAMED_FROM: Final = 1.0
 _CLIP: Final = 10.0
 
 _Floats = NDArray[np.float64]
@@ -119,10 +121,16 @@ class View:
         return cls(name, float(np.quantile(_distance(z, name), CALM_SHARE)))
 
     def profiles(self, z: _Floats, ts_recv: NDArray[np.int64]) -> tuple[_Floats, list[tuple[int, int]]]:
-        """Profile of each anomalous stretch of one instrument's rows ``(m, k)``, and where it lies; known five seconds after it began."""
-        found = stretches(_distance(z, self.name) > self.limit, ts_recv)
+        """Profile of each anomalous stretch of one instrument's rows ``(m, k)``, and where it lies; known thirty seconds after it began."""
+        distance = _distance(z, self.name)
+        found = stretches(distance > self.limit, ts_recv)
         own = np.clip(z[:, _places(self.name)], -_CLIP, _CLIP)
-        rows = [own[a : a + PROFILE_ROWS].mean(axis=0) for a, _ in found]
+        rows = []
+        for a, _ in found:
+            sums = np.cumsum(np.r_[0.0, distance[a : a + LOOK_ROWS]])
+            width = min(PROFILE_ROWS, len(sums) - 1)
+            at = a + int((sums[width:] - sums[:-width]).argmax())
+            rows.append(own[at : at + width].mean(axis=0))
         return np.array(rows).reshape(len(rows), len(VIEWS[self.name])), found
 
 
@@ -194,7 +202,7 @@ class Clusters:
         words = list(dict.fromkeys(WORDS[name][value < 0] for name, value in named if abs(value) >= NAMED_FROM))
         return {
             "group": k,
-            "name": ", ".join(words[:3]) or "a little of everything",
+            "name": ", ".join(words[:3]) or f"hardly {WORDS[named[0][0]][named[0][1] < 0]}",
             "features": {name: round(value, 2) for name, value in named[:5]},
             "stretches": self.size[k],
             "radius": round(float(self.radius[k]), 2),

@@ -32,6 +32,8 @@ TAUGHT_SEEDS: Final = range(1_000, 1_012)
 HELD_SEEDS: Final = range(1_012, 1_016)
 REGIME_HOURS: Final = 8
 PATTERN_FAMILIES: Final = ("seller", "evaporation", "volatility", "news", "spoofing")
+PATTERN_NUMBERS: Final = range(4, 9)
+"""Two or three groups say no more than a tier does."""
 _HOUR_ROWS: Final = 36_000
 
 
@@ -118,7 +120,9 @@ def clusters(folder: Path, keep: Path | None = None) -> None:
     profiles = pattern_profiles(normaliser, views, TAUGHT_SEEDS, config)
     fitted, told = {}, {}
     for view in views:
-        fitted[view.name], told[view.name] = groups.choose(view, np.concatenate([p for p, _ in profiles[view.name].values()]))
+        rows = np.concatenate([p for p, _ in profiles[view.name].values()])
+        fitted[view.name], _ = groups.choose(view, rows, PATTERN_NUMBERS)
+        told[view.name] = groups.choose(view, rows)[1]
     card = {
         "family": "clusters",
         "what": "kinds of anomalous liquidity and of unusual trading, each with what is far from calm in it",

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pretrade.domain.errors import ModelError
 from pretrade.features import VECTOR
-from pretrade.models.clusters import PROFILE_ROWS, UNLIKE, VIEWS, Clusters, View, adjusted_rand, choose, silhouette, stretches
+from pretrade.models.clusters import LOOK_ROWS, UNLIKE, VIEWS, Clusters, View, adjusted_rand, choose, silhouette, stretches
 
 NAMES = VIEWS["liquidity"]
 BIDS_GONE = {"depth_rel_bid": -6.0, "imbalance_l10": -4.0}
@@ -48,8 +48,10 @@ def test_calm_rows_are_anomalous_once_in_a_thousand_and_a_planted_stretch_is_pro
     assert found == [(1_000, 1_199)]
     for name, value in ALL_GONE.items():
         assert profiles[0, NAMES.index(name)] == pytest.approx(value)
-    z[1_000 + PROFILE_ROWS :] += 9.0
-    assert view.profiles(z, ts)[0][0].tolist() == profiles[0].tolist(), "what comes after its first seconds is no part of it"
+    z[1_000 + LOOK_ROWS :] += 9.0
+    assert view.profiles(z, ts)[0][0].tolist() == profiles[0].tolist(), "what comes after its first half minute is no part of it"
+    z[1_100:1_150, VECTOR.index("spread_bps")] = 9.5
+    assert view.profiles(z, ts)[0][0, NAMES.index("spread_bps")] == pytest.approx(9.5), "the five worst seconds tell what it is"
 
 
 def test_planted_kinds_come_back_whole_stable_and_with_names() -> None:
