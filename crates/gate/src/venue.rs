@@ -4,29 +4,9 @@ use crate::gate::Gate;
 use crate::orders::{LiveOrder, state};
 use bytemuck::{Pod, Zeroable};
 use pretrade_journal::RecordKind;
-use pretrade_records::{Side, codes};
+use pretrade_records::Side;
 
-codes! {
-    /// What a venue message says.
-    VenueKind {
-        /// The order rests or was taken in.
-        Acknowledged = 1 => "ACKNOWLEDGED",
-        /// `quantity` was executed.
-        Filled = 2 => "FILLED",
-        /// The order is gone: cancelled, expired or done for the day.
-        Cancelled = 3 => "CANCELLED",
-        /// The venue refused the new order.
-        Rejected = 4 => "REJECTED",
-        /// `client_order_id` took the place of `original_client_order_id`.
-        Replaced = 5 => "REPLACED",
-        /// The replace `client_order_id` was refused; the old order stands.
-        ReplaceRejected = 6 => "REPLACE_REJECTED",
-        /// The cancel was refused.
-        CancelRejected = 7 => "CANCEL_REJECTED",
-        /// The drop copy says the account's position in the instrument is `quantity`.
-        Position = 8 => "POSITION",
-    }
-}
+pub use pretrade_records::VenueKind;
 
 /// One message of the venue, 64 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]

@@ -23,13 +23,13 @@ const fn place(position: Position) -> Place {
 
 /// The one writer of a journal of events.
 #[pyclass(module = "pretrade._native.bus")]
-struct NativeJournal {
+pub(crate) struct NativeJournal {
     writer: Option<JournalWriter>,
     path: PathBuf,
 }
 
 impl NativeJournal {
-    fn writer(&mut self, py: Python<'_>) -> PyResult<&mut JournalWriter> {
+    pub(crate) fn writer(&mut self, py: Python<'_>) -> PyResult<&mut JournalWriter> {
         let path = self.path.display().to_string();
         self.writer.as_mut().ok_or_else(|| raise(py, "JournalError", format!("{path}: is closed")))
     }

@@ -484,7 +484,7 @@ impl Gate {
     }
 
     #[inline]
-    fn open_gate(&mut self, py: Python<'_>) -> PyResult<&mut NativeGate> {
+    pub(crate) fn open_gate(&mut self, py: Python<'_>) -> PyResult<&mut NativeGate> {
         match &mut self.gate {
             Some(gate) => Ok(gate),
             None => Err(raise(py, "the gate is closed".to_owned())),

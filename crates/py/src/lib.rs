@@ -6,6 +6,7 @@ mod bench;
 mod bench_fix;
 mod bench_venue;
 mod bus;
+mod closed_loop;
 mod domain;
 mod features;
 mod feeds;

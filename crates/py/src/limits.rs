@@ -77,7 +77,7 @@ macro_rules! table_class {
     ($class:ident, $table:ty, $name:literal { $($extra:tt)* }) => {
         #[doc = concat!("The `", $name, "` table.")]
         #[pyclass(module = "pretrade._native.limits")]
-        pub(crate) struct $class($table);
+        pub(crate) struct $class(pub(crate) $table);
 
         #[pymethods]
         impl $class {

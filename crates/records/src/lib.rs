@@ -21,5 +21,5 @@ pub use decision::{Decision, ReasonCode, Unit};
 pub use event::{Event, EventFlags, EventKind, ReferenceKind};
 pub use level_limit::LevelLimit;
 pub use limits::LimitsRecord;
-pub use order::{Action, Order, OrderType, TimeInForce};
+pub use order::{Action, Order, OrderType, TimeInForce, VenueKind};
 pub use quotes::QuotesRecord;

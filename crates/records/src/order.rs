@@ -39,6 +39,28 @@ codes! {
     }
 }
 
+codes! {
+    /// What a venue message says.
+    VenueKind {
+        /// The order rests or was taken in.
+        Acknowledged = 1 => "ACKNOWLEDGED",
+        /// `quantity` was executed.
+        Filled = 2 => "FILLED",
+        /// The order is gone: cancelled, expired or done for the day.
+        Cancelled = 3 => "CANCELLED",
+        /// The venue refused the new order.
+        Rejected = 4 => "REJECTED",
+        /// `client_order_id` took the place of `original_client_order_id`.
+        Replaced = 5 => "REPLACED",
+        /// The replace `client_order_id` was refused; the old order stands.
+        ReplaceRejected = 6 => "REPLACE_REJECTED",
+        /// The cancel was refused.
+        CancelRejected = 7 => "CANCEL_REJECTED",
+        /// The drop copy says the account's position in the instrument is `quantity`.
+        Position = 8 => "POSITION",
+    }
+}
+
 /// Bit of [`Order::flags`]: the order may only rest (post-only).
 pub const POST_ONLY: u32 = 1;
 

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 from typing import final
 
+from pretrade._native.bus import NativeJournal
 from pretrade._native.features import Engine
+from pretrade._native.gateway import Gate
+from pretrade._native.limits import NativeLimits, NativeQuotes
 
 @final
 class Simulator:
@@ -38,6 +41,33 @@ class FixParty:
     def numbers(self, session: int) -> tuple[int, int]: ...
     def close(self) -> None: ...
 
+@final
+class FirmLoop:
+    def __new__(
+        cls,
+        *,
+        seed: int,
+        ts_start: int,
+        ts_onset: int,
+        account_id: int,
+        instrument_id: int,
+        tick_size: int,
+        order_latency: tuple[float, float],
+    ) -> FirmLoop: ...
+    def run_until(
+        self,
+        ts: int,
+        *,
+        simulator: Simulator,
+        engine: Engine,
+        gate: Gate | None,
+        limits: NativeLimits,
+        quotes: NativeQuotes,
+        log: NativeJournal | None = None,
+    ) -> None: ...
+    def counts(self) -> tuple[int, int]: ...
+    def books(self) -> tuple[list[int], int]: ...
+
 def default_parameters() -> str: ...
 
-__all__ = ["FixParty", "OrderReplay", "Simulator", "default_parameters"]
+__all__ = ["FirmLoop", "FixParty", "OrderReplay", "Simulator", "default_parameters"]

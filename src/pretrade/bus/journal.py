@@ -75,6 +75,11 @@ class Journal:
         self.path = path
         self._native = _native.NativeJournal(path, stream=stream, shard=shard, source=source, ts_created=ts_created)
 
+    @property
+    def native(self) -> _native.NativeJournal:
+        """The native writer, for a native loop that appends with no Python in between."""
+        return self._native
+
     def append(self, events: NDArray[Any]) -> Position:
         """Append events (``EVENT_DTYPE``, in order of ``ts_recv``); written, hence readable, when this returns."""
         if events.dtype != EVENT_DTYPE:

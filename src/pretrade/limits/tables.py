@@ -79,6 +79,11 @@ class _Table:
         path, domain = _place(where, cls._name, domain)
         return cls(cls._kind.open(path, domain, "write" if writable else "read"), path)
 
+    @property
+    def native(self) -> Any:  # noqa: ANN401 - one of four native classes
+        """The native table, for a native loop that publishes with no Python in between."""
+        return self._native
+
     def publish(self, records: NDArray[Any] | np.void) -> int:
         """Publish records, each into the slot of its key (new keys take free slots); returns how many."""
         array = np.atleast_1d(np.asarray(records))

@@ -58,6 +58,11 @@ class Desk:
         assert self.gate is not None
         self.gate.on_venue(messages, self.clock.now, self.clock.now)
 
+    @property
+    def tables(self) -> tuple[Any, Any]:
+        """The native ``limits`` and ``quotes`` tables, for a native loop."""
+        return self._limits.native, self._quotes.native
+
     def close(self) -> None:
         """Drain the journal."""
         if self.gate is not None:

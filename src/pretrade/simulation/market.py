@@ -170,6 +170,11 @@ class Simulator:
         return engine.push_from(lambda native: self._native.run_features(ts, native), ts_first)
 
     @property
+    def native(self) -> _native.Simulator:
+        """The native market, for a native loop."""
+        return self._native
+
+    @property
     def event_log_hash(self) -> str:
         """Hash over every event published so far, hexadecimal."""
         return f"{self._native.event_log_hash():016x}"
