@@ -40,7 +40,7 @@ from pretrade.simulation.truth import MarketState, Truth
 S: Final = 10**9
 FAMILIES: Final = {"seller": 1.0, "evaporation": 1.0, "volatility": 0.5, "news": 0.5, "grind": 0.15}
 """Share of the seeds asked for: long families get fewer."""
-LATER_HOURS: Final = 26.0
+LATER_HOURS: Final = 52.0
 LATER_SEED: Final = CALM_SEED + 500
 VAE_SEEDS: Final = range(5)
 LONG_ON_S: Final = 60.0
@@ -117,7 +117,7 @@ def fell(rows: Features) -> int | None:
     return int(rows.ts_recv[below[0]]) if len(below) else None
 
 
-def prepare_all(cache: Path, seeds: int = 24) -> None:
+def prepare_all(cache: Path, seeds: int = 48) -> None:
     """Simulate, play and normalise once."""
     config = Config.load()
     taught = _kept(cache / "calm32.npy", lambda: calm_hours(CALM_HOURS, config, workers=1)).calm()
