@@ -80,6 +80,18 @@ def models_reproduce(
         raise typer.Exit(_EXIT_FINDING)
 
 
+def models_check(
+    file: Annotated[Path, typer.Argument(help="An ONNX file.")],
+    family: Annotated[str, typer.Option("--family", help="anomaly or order_error.")],
+    json: AsJson = False,
+) -> None:
+    """Try an ONNX file of your own against its signature; exit 1 with the reason where it may not be used."""
+    from pretrade.models import foreign
+
+    facts = foreign.load(file, family).facts()
+    emit(facts) if json else say(f"{file} may stand in as {family}; it runs in {facts['engine']}, SHA-256 {facts['sha256']}")
+
+
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
     models = typer.Typer(help="Models of the package, and your own.", no_args_is_help=True)
@@ -87,4 +99,5 @@ def register(app: typer.Typer) -> None:
     models.command("card")(models_card)
     models.command("compare")(models_compare)
     models.command("reproduce")(models_reproduce)
+    models.command("check")(models_check)
     app.add_typer(models, name="models")

@@ -83,6 +83,7 @@ def train_anomaly(
     format: Format,
     out: Annotated[Path, typer.Option("--out", help="Folder of the model.")],
     kind: Annotated[str, typer.Option("--kind", help="pca or vae.")] = "pca",
+    onnx: Annotated[Path | None, typer.Option("--onnx", help="Somebody's ONNX file instead: only normaliser and thresholds are fitted.")] = None,
     map: Map = None,
     splits: Splits = None,
     date: Date = None,
@@ -97,8 +98,8 @@ def train_anomaly(
     settings = load_config(config)
     stream = feeds.open(files, format=format, config=settings, instruments=instrument, date=date, map=map, splits=splits)
     rows = room.collect(iter(stream), room.engine(settings, stream.instruments, with_quotes=False))
-    model = models.train_anomaly(rows, kind=kind, out=out, config=settings, seed=seed)
-    say(f"{kind} model {model.id} to {out}" + (" (PROVISIONAL: short history)" if model.provisional else ""))
+    model = models.train_anomaly(rows, kind=kind, out=out, config=settings, seed=seed, onnx=onnx)
+    say(f"{model.kind} model {model.id} to {out}" + (" (PROVISIONAL: short history)" if model.provisional else ""))
 
 
 def check_config(config: ConfigFile = None, json: AsJson = False) -> None:

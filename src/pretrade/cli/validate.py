@@ -44,7 +44,7 @@ def order_error(
 
 
 def order_error_run(
-    source: Annotated[str, typer.Argument(help="desk, or bitstamp or es with --recordings.")],
+    source: Annotated[str, typer.Argument(help="desk, tuning or selection; bitstamp or es with --recordings.")],
     data: Data = _DATA,
     ledger: LedgerFile = _LEDGER,
     work: Annotated[Path, typer.Option("--work", help="Where finished folds stand; a killed run goes on from there.")] = Path("run/validate"),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pretrade.domain.config import Config
 from pretrade.domain.errors import ModelError
 from pretrade.models.anomaly import Anomaly, AnomalyModel
+from pretrade.models.onnx_anomaly import OnnxAnomaly
 from pretrade.models.pca import PcaAnomaly
 from pretrade.models.rules import DepthRule, MinRule, RvRule
 from pretrade.models.scores import Scores
@@ -34,6 +35,7 @@ __all__ = [
     "DepthRule",
     "GroupScores",
     "MinRule",
+    "OnnxAnomaly",
     "PcaAnomaly",
     "RvRule",
     "ScoreStream",
@@ -73,11 +75,13 @@ def load(folder: Path, config: Config | None = None) -> Anomaly:
     ModelError
         If the folder is no model, was changed, scores its check rows otherwise than when it was saved, or was fitted under other settings.
     """
-    return load_as(Path(folder), KINDS, config)
+    return load_as(Path(folder), {**KINDS, OnnxAnomaly.kind: OnnxAnomaly}, config)
 
 
-def train_anomaly(features: Features, *, kind: str = "pca", out: Path, config: Config | None = None, seed: int = 0) -> Anomaly:
-    """Fit a model on the calm rows of ``features`` and save it to ``out``."""
-    model = new(kind, config).fit(features.calm(), seed=seed)
-    model.save(out)
+def train_anomaly(
+    features: Features, *, kind: str = "pca", out: Path, config: Config | None = None, seed: int = 0, onnx: Path | None = None
+) -> Anomaly:
+    """Fit a model on the calm rows of ``features`` and save it to ``out``; with ``onnx``, set thresholds around that file instead."""
+    model = new(kind, config) if onnx is None else OnnxAnomaly.of(onnx, config)
+    model.fit(features.calm(), seed=seed).save(out)
     return model

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the order-error model must beat, on the same features and rows: a cap, rules, a regression, a forest, and trees without constraints.
 
-Each contender gives one number an order, higher is worse. None is tuned: one configuration each, fixed before the first fit.
+Each contender gives one number an order, higher is worse. Each learner had the same number of trials, on the fit and calibration blocks of
+the first fold alone (:mod:`pretrade.validation.order_tuning`); :data:`CHOSEN` is what came of it, and a test holds it to the stored trials.
 """
 
 from __future__ import annotations
@@ -36,15 +37,40 @@ MASKED: Final = ("decade_distance",)
 """Left out of the monotone trees: with it a larger order could score lower."""
 FOREST: Final[dict[str, Any]] = {"n_estimators": 40, "max_depth": 12, "min_samples_leaf": 5, "random_state": 1, "n_jobs": 1}
 LOGISTIC: Final[dict[str, Any]] = {"C": 1.0, "max_iter": 100}
+_CAREFUL: Final = {"min_data_in_leaf": 40, "min_sum_hessian_in_leaf": 1.0, "lambda_l2": 5.0, "feature_fraction": 0.5}
+_BAGGED: Final = {"bagging_fraction": 0.7, "bagging_freq": 1, "feature_fraction": 0.3}
+_BOOSTED: Final[tuple[dict[str, Any], ...]] = (
+    {},
+    _CAREFUL,
+    _CAREFUL | _BAGGED,
+    {"min_data_in_leaf": 20, "min_sum_hessian_in_leaf": 0.1, "lambda_l2": 1.0, **_BAGGED},
+)
+TRIALS: Final[dict[str, tuple[dict[str, Any], ...]]] = {
+    "logistic": ({}, {"C": 0.1}, {"C": 10.0}, {"class_weight": "balanced"}),
+    "forest": ({}, {"min_samples_leaf": 2}, {"max_features": 0.5}, {"max_depth": 16, "min_samples_leaf": 2}),
+    "trees": _BOOSTED,
+    "monotone": _BOOSTED,
+}
+"""Changes to the plain options of each learner, as many for each."""
+CHOSEN: Final = {"logistic": 0, "forest": 0, "trees": 0, "monotone": 0}
+"""Which trial each learner uses."""
+_PLAIN: Final[dict[str, dict[str, Any]]] = {"logistic": LOGISTIC, "forest": FOREST, "trees": LIGHTGBM, "monotone": LIGHTGBM}
+
+
+def options_of(learner: str, trial: int) -> dict[str, Any]:
+    """Options of one trial of a learner."""
+    return _PLAIN[learner] | TRIALS[learner][trial]
+
+
 CONFIGURATIONS: Final[dict[str, dict[str, Any]]] = {
     "cap": {},
     "rule": {},
     "rule_scaled": {},
-    "logistic": LOGISTIC,
-    "forest": FOREST,
-    "trees": LIGHTGBM | {"trees": TREES},
-    "monotone": LIGHTGBM | {"trees": TREES, "monotone": True, "masked": list(MASKED)},
-    "monotone_no_anomaly": LIGHTGBM | {"trees": TREES, "monotone": True, "masked": [*MASKED, "anomaly_score"]},
+    "logistic": options_of("logistic", CHOSEN["logistic"]),
+    "forest": options_of("forest", CHOSEN["forest"]),
+    "trees": options_of("trees", CHOSEN["trees"]) | {"trees": TREES},
+    "monotone": options_of("monotone", CHOSEN["monotone"]) | {"trees": TREES, "monotone": True, "masked": list(MASKED)},
+    "monotone_no_anomaly": options_of("monotone", CHOSEN["monotone"]) | {"trees": TREES, "monotone": True, "masked": [*MASKED, "anomaly_score"]},
 }
 UNIONS: Final = {
     "rule_or_monotone": ("rule_scaled", "monotone"),
@@ -115,25 +141,35 @@ def fit(x: _X, y: _Y, names: tuple[str, ...] = tuple(CONFIGURATIONS)) -> Fitted:
     """
     scorers: dict[str, Scorer] = {"cap": cap, "rule": rule}
     boosters: dict[str, Any] = {}
-    if "logistic" in names:
-        scorers["logistic"] = _logistic(x, y)
-    if "forest" in names:
-        scorers["forest"] = _forest(x, y)
-    for name in ("trees", "monotone", "monotone_no_anomaly"):
-        if name in names:
+    for name in names:
+        if name in ("logistic", "forest"):
+            scorers[name] = learned(name, x, y, options_of(name, CHOSEN[name]))
+        elif name in ("trees", "monotone", "monotone_no_anomaly"):
             boosters[name] = trees(x, y, is_monotone=name != "trees", masked=tuple(CONFIGURATIONS[name].get("masked", ())))
             scorers[name] = _raw(boosters[name])
     return Fitted(scorers, boosters)
 
 
-def trees(x: _X, y: _Y, *, is_monotone: bool, masked: tuple[str, ...] = ()) -> Any:  # noqa: ANN401 - a LightGBM booster
-    """Boosted trees, by the same options with and without constraints."""
+def learned(learner: str, x: _X, y: _Y, options: dict[str, Any]) -> Scorer:
+    """A learner fitted with options of its own; ``logistic``, ``forest``, ``trees`` or ``monotone``."""
+    if learner == "logistic":
+        return _logistic(x, y, options)
+    if learner == "forest":
+        return _forest(x, y, options)
+    is_monotone = learner == "monotone"
+    return _raw(trees(x, y, is_monotone=is_monotone, masked=MASKED if is_monotone else (), options=options))
+
+
+def trees(x: _X, y: _Y, *, is_monotone: bool, masked: tuple[str, ...] = (), options: dict[str, Any] | None = None) -> Any:  # noqa: ANN401
+    """Boosted trees of LightGBM, with and without constraints; by the chosen options where none are given."""
     import lightgbm
 
     seen = x.copy()
     seen[:, [place(name) for name in masked]] = np.nan
-    options = LIGHTGBM | ({"monotone_constraints": list(MONOTONE)} if is_monotone else {})
-    return lightgbm.train(options, lightgbm.Dataset(seen, y, feature_name=list(FEATURES)), TREES)
+    learner = "monotone" if is_monotone else "trees"
+    used = options_of(learner, CHOSEN[learner]) if options is None else options
+    used = used | ({"monotone_constraints": list(MONOTONE)} if is_monotone else {})
+    return lightgbm.train(used, lightgbm.Dataset(seen, y, feature_name=list(FEATURES)), TREES)
 
 
 def native(booster: Any) -> Trees:  # noqa: ANN401 - a LightGBM booster
@@ -145,12 +181,12 @@ def _raw(booster: Any) -> Scorer:  # noqa: ANN401 - a LightGBM booster
     return lambda x: np.asarray(booster.predict(x, raw_score=True, num_threads=1), np.float64)
 
 
-def _logistic(x: _X, y: _Y) -> Scorer:
+def _logistic(x: _X, y: _Y, options: dict[str, Any]) -> Scorer:
     from sklearn.linear_model import LogisticRegression
 
     shrunk = _shrunk(x)
     mean, spread = shrunk.mean(axis=0), np.maximum(shrunk.std(axis=0), 1e-6)
-    model = LogisticRegression(**LOGISTIC).fit((shrunk - mean) / spread, y)
+    model = LogisticRegression(**options).fit((shrunk - mean) / spread, y)
     weights, offset = model.coef_[0], float(model.intercept_[0])
     return lambda rows: (_shrunk(rows) - mean) / spread @ weights + offset
 
@@ -161,10 +197,10 @@ def _shrunk(x: _X) -> NDArray[np.float64]:
     return np.concatenate([value, np.abs(value), np.isnan(x)], axis=1)
 
 
-def _forest(x: _X, y: _Y) -> Scorer:
+def _forest(x: _X, y: _Y, options: dict[str, Any]) -> Scorer:
     from sklearn.ensemble import RandomForestClassifier
 
-    model = RandomForestClassifier(**FOREST).fit(x, y)
+    model = RandomForestClassifier(**options).fit(x, y)
     return lambda rows: _odds(model.predict_proba(rows)[:, 1])
 
 

@@ -53,7 +53,7 @@ def share(interval: Any, digits: int = 2) -> str:  # noqa: ANN401 - three number
     '.50 (.45-.55)'
     """
     value, low, high = (f"{v:.{digits}f}".replace("0.", ".", 1) if abs(v) < 1 else f"{v:.{digits}f}" for v in interval)
-    return f"{value} ({low}-{high})"
+    return f"{value} ({low} to {high})" if interval[1] < 0 else f"{value} ({low}-{high})"
 
 
 def _row(name: str, told: dict[str, Any]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pretrade.domain import Config
 from pretrade.domain.errors import ValidationError
-from pretrade.validation import order_flow_real, order_page, order_selection, order_sources, order_study, order_tables
+from pretrade.validation import order_flow_real, order_page, order_selection, order_sources, order_study, order_tables, order_tuning
 from pretrade.validation.ledger import Ledger
 from pretrade.validation.report import Section
 
@@ -38,7 +38,8 @@ def told(data: Path, ledger: Path) -> Told:
         raise ValidationError(f"{data} holds no stored predictions (desk.json); make them: pretrade validate order-error-run desk")
     desk = order_tables.summary(order_tables.load(data, "desk"))
     real = [order_tables.summary(order_tables.load(data, name)) for name in REAL if (data / f"{name}.json").exists()]
-    sections = order_page.sections(desk, real, Ledger(ledger)) + order_selection.sections(data / "selection.json")
+    sections = order_page.sections(desk, real, Ledger(ledger)) + order_tuning.sections(data / "tuning.json")
+    sections += order_selection.sections(data / "selection.json")
     return Told([desk, *real], sections)
 
 
@@ -59,8 +60,9 @@ def run(
     ValidationError
         If the source is unknown, or its recordings are not named.
     """
-    if source == "selection":
-        order_selection.run(order_sources.desks(), data / "selection.json", Ledger(ledger), work, say=say)
+    aside = {"selection": order_selection.run, "tuning": order_tuning.run}
+    if source in aside:
+        aside[source](order_sources.desks(), data / f"{source}.json", Ledger(ledger), work, say=say)
         return
     if source == "desk":
         made = order_sources.desks()
@@ -69,5 +71,5 @@ def run(
             raise ValidationError(f"source {source} needs --recordings")
         made = order_flow_real.source(source, REAL[source](recordings, config), sessions=_SESSIONS)
     else:
-        raise ValidationError(f"source is {source!r}; known are desk, selection, {', '.join(REAL)}")
+        raise ValidationError(f"source is {source!r}; known are desk, tuning, selection, {', '.join(REAL)}")
     order_study.write(order_study.Study(made, Ledger(ledger), work, say=say).run(), data)

@@ -112,6 +112,10 @@ class Study:
         kinds = [mistakes.NAMES.index(name) for name in mistakes.KINDS]
         return good[chosen], _capped(rng, bad, kinds, FIT_BAD_A_KIND), within("calibrate", fold.calibrate), within("test", fold.test)
 
+    def fit_and_calibrate(self, fold: Fold) -> tuple[Rows, Rows, list[_Part]]:
+        """Good orders and mistakes of a fold's fit block, and its calibration block by firm; the test block stays shut."""
+        return self._blocks(fold)[:3]
+
     def _fold(self, fold: Fold) -> dict[str, Any]:
         fit_good, fit_bad, calibrate, test = self._blocks(fold)
         for name, configuration in CONFIGURATIONS.items():
