@@ -17,6 +17,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -332,7 +333,10 @@ class Campaign:
             venue = self.run.path / "venue.json"
             serve.serve_gateway(self.run.path, self._config, gateway_id=0, clock="wall", venue_path=venue)
             code = 0
+        except BaseException:  # noqa: BLE001 - a forked process has nobody above it
+            traceback.print_exc()
         finally:
+            sys.stderr.flush()
             os._exit(code)
 
     def _beat(self) -> None:

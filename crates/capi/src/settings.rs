@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The gate's own numbers as persons loaded them: the last configuration in the control journal, and nothing a caller passes.
 use pretrade_gate::GateOptions;
-use pretrade_gate::options::SelfMatch;
+use pretrade_gate::options::{MassCancel, SelfMatch};
 use pretrade_journal::JournalReader;
 use pretrade_records::units::{NS_PER_MS, NS_PER_S};
 use serde_json::{Map, Value};
@@ -59,6 +59,10 @@ fn of(settings: &Map<String, Value>, starter: Option<&Path>) -> Result<Settings,
             "gate.hold_timeout_s" => options.hold_timeout_ns = number(NS_PER_S)?,
             "gate.session_start_s" => options.session_start_ns = number(NS_PER_S)?,
             "gate.self_match" => options.self_match = self_match(value).ok_or_else(wrong)?,
+            "gate.mass_cancel" => options.mass_cancel = mass_cancel(value).ok_or_else(wrong)?,
+            "gate.disconnect_grace_ms" => options.disconnect_grace_ns = if value.is_null() { -1 } else { number(NS_PER_MS)? },
+            "gate.drop_copy_ms" => options.drop_copy_ns = number(NS_PER_MS)?,
+            "gate.clock_jump_ms" => options.clock_jump_ns = number(NS_PER_MS)?,
             "gate.fallback_standoff_ticks" => options.fallback_standoff_ticks = i32::try_from(number(1)?).map_err(|_| wrong())?,
             "gate.duplicate_count" => options.duplicate_count = u32::try_from(number(1)?).map_err(|_| wrong())?,
             "gate.hold_second_notional" => options.hold_second_notional = if value.is_null() { i64::MAX } else { number(1)? },
@@ -79,6 +83,15 @@ fn self_match(value: &Value) -> Option<SelfMatch> {
         "off" => SelfMatch::Off,
         "account" => SelfMatch::Account,
         "firm" => SelfMatch::Firm,
+        _ => return None,
+    })
+}
+
+fn mass_cancel(value: &Value) -> Option<MassCancel> {
+    Some(match value.as_str()? {
+        "off" => MassCancel::Off,
+        "day" => MassCancel::Day,
+        "all" => MassCancel::All,
         _ => return None,
     })
 }
@@ -131,6 +144,7 @@ mod tests {
             (json!({"gate.t1_ms": "soon"}), "gate.t1_ms is \"soon\"; it must be a whole number"),
             (json!({"gate.t1_ms": i64::MAX}), "it must be a whole number"),
             (json!({"gate.self_match": "nobody"}), "does not fit"),
+            (json!({"gate.mass_cancel": "some"}), "does not fit"),
             (json!({"gate.hold_controls": [0]}), "does not fit"),
             (json!({"gate.duplicate_count": -1}), "does not fit"),
         ] {

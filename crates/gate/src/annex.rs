@@ -32,6 +32,47 @@ pub struct Ticket {
     pub until: i64,
 }
 
+/// A sum over instruments that a row may not exceed (control 22): a sector, a beta, a Greek; in money per lot of each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bucket {
+    /// Its number.
+    pub id: u32,
+    /// Level code of the row: account, desk or firm.
+    pub level: u8,
+    /// Its id.
+    pub row: u32,
+    /// Largest worst case of either sign, money.
+    pub most: i64,
+    /// Last instant its weights are good, ns UTC: stale ones are missing.
+    pub until: i64,
+}
+
+/// What one lot of an instrument adds to a bucket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Weight {
+    /// The bucket.
+    pub bucket: u32,
+    /// The instrument.
+    pub instrument: u32,
+    /// Signed money of one lot held long.
+    pub per_lot: i64,
+}
+
+/// A check of the user's own (46): a named input of an order that adds risk, against a bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UserCheck {
+    /// Level code of the row it belongs to.
+    pub level: u8,
+    /// Its id.
+    pub row: u32,
+    /// [`crate::checks::user::Input`] code.
+    pub input: u8,
+    /// Refuses above the bound, else below it.
+    pub is_above: bool,
+    /// The bound, in the input's unit.
+    pub bound: i64,
+}
+
 /// Everything of one annex.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Annex {
@@ -43,6 +84,14 @@ pub struct Annex {
     pub tickets: Vec<Ticket>,
     /// Accounts and the instruments they may not trade (control 6).
     pub restricted: Vec<(u32, u32)>,
+    /// Sums over instruments (control 22).
+    pub buckets: Vec<Bucket>,
+    /// Their weights.
+    pub weights: Vec<Weight>,
+    /// Checks of the user's own.
+    pub checks: Vec<UserCheck>,
+    /// Rows (level code, id) that surveillance blocked (control 33).
+    pub blocked: Vec<(u8, u32)>,
 }
 
 /// The numbers of one line by name.
@@ -101,6 +150,22 @@ impl Annex {
                 until: of.get("until")?,
             }),
             "restrict" => self.restricted.push((of.get("account")?, of.get("instrument")?)),
+            "block" => self.blocked.push((of.get("level")?, of.get("id")?)),
+            "bucket" => self.buckets.push(Bucket {
+                id: of.get("id")?,
+                level: of.get("level")?,
+                row: of.get("row")?,
+                most: of.get("most")?,
+                until: of.get("until")?,
+            }),
+            "weight" => {
+                self.weights.push(Weight { bucket: of.get("bucket")?, instrument: of.get("instrument")?, per_lot: of.get("per_lot")? });
+            }
+            "check" => {
+                let (input, is_above) = (of.get::<u8>("input")?, of.get::<u8>("is_above")? != 0);
+                crate::checks::user::Input::try_from(input).map_err(|e| e.to_string())?;
+                self.checks.push(UserCheck { level: of.get("level")?, row: of.get("row")?, input, is_above, bound: of.get("bound")? });
+            }
             _ => return Err("nothing this gate knows".to_owned()),
         }
         Ok(())
@@ -109,7 +174,7 @@ impl Annex {
     /// True where something in it is asked of every order.
     #[must_use]
     pub fn binds_orders(&self) -> bool {
-        self.is_missing || !self.restricted.is_empty()
+        self.is_missing || !(self.restricted.is_empty() && self.blocked.is_empty() && self.buckets.is_empty() && self.checks.is_empty())
     }
 
     /// True where an account may not trade an instrument.

@@ -59,6 +59,7 @@ impl Gate {
         }
         session::check_instrument(Some(instrument))?;
         self.check_restricted(at)?;
+        extended::check_surveillance(self.is_blocked(at))?;
         let request = self.request(order, instrument, at, seen, now_mono, now_utc)?;
         let cell = &self.cells[at.cell];
         check_exit(&ticket, &request, cell.is_known != 0)?;
@@ -119,6 +120,26 @@ impl Gate {
             return Err(Breach::plain(6, ReasonCode::InstrumentNotPermitted));
         }
         Ok(())
+    }
+
+    /// Control 33: instrument, account, strategy, trader, desk, session or firm of the order is blocked by surveillance.
+    pub(crate) fn is_blocked(&self, at: &At) -> bool {
+        !self.annex.blocked.is_empty() && self.annex.blocked.iter().any(|&(level, id)| self.is_of_row(at, level, id))
+    }
+
+    /// True where the order being decided belongs to a row of any level.
+    pub(crate) fn is_of_row(&self, at: &At, level: u8, id: u32) -> bool {
+        let above = self.extended.current.above;
+        let of = [
+            (Level::Instrument, true, self.cold[at.instrument].instrument_id),
+            (Level::Account, true, self.accounts[at.account].id),
+            (Level::Strategy, at.strategy > 0, self.strategies[at.strategy].id),
+            (Level::Trader, above.trader > 0, self.extended.traders.ledgers[above.trader].id),
+            (Level::Desk, above.desk > 0, self.extended.desks.ledgers[above.desk].id),
+            (Level::Venue, above.session > 0, self.extended.sessions.ledgers[above.session].id),
+            (Level::Firm, true, 0),
+        ];
+        of.iter().any(|&(l, has_row, i)| l as u8 == level && has_row && i == id)
     }
 
     /// An order passed with it: the ticket is good for no other. Kept for ever; the room was made when the ticket was read.

@@ -6,6 +6,7 @@ use crate::duplicates::Duplicates;
 use crate::extended::Extended;
 use crate::holds::{Held, MOST_HELD};
 use crate::ids::IdSet;
+use crate::mass_cancel::Cancelling;
 use crate::options::GateOptions;
 use crate::orders::OrderTable;
 use crate::scoring::Scoring;
@@ -130,6 +131,7 @@ pub struct Gate {
     pub(crate) resolved: Vec<Decision>,
     pub(crate) extended: Extended,
     pub(crate) annex: Annex,
+    pub(crate) cancelling: Cancelling,
     /// Exit tickets this gateway spent.
     pub(crate) spent: Vec<u64>,
     /// Bits of [`pretrade_records::Order::flags`] that take an order off the plain path; all where every order leaves it.
@@ -210,6 +212,7 @@ impl Gate {
         let mut gate = Gate {
             extended: Extended::new(&controls, &options)?,
             annex: Annex::default(),
+            cancelling: Cancelling::default(),
             spent: Vec::new(),
             beyond: 0,
             epoch: limits.epoch(),

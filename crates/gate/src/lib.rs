@@ -23,6 +23,7 @@ pub mod holds;
 pub mod ids;
 pub mod journal;
 pub mod look;
+pub mod mass_cancel;
 pub mod merge;
 pub mod options;
 pub mod orders;
@@ -39,5 +40,5 @@ pub mod venue;
 
 pub use decide::Approved;
 pub use gate::{Counters, Gate, GateError, GateFiles};
-pub use options::{GateOptions, SelfMatch};
+pub use options::{GateOptions, MassCancel, SelfMatch};
 pub use venue::{VenueKind, VenueMessage};

@@ -14,6 +14,18 @@ pub enum SelfMatch {
     Firm,
 }
 
+/// Control 40: which orders a kill or a trip takes out of the venue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MassCancel {
+    /// None.
+    #[default]
+    Off,
+    /// All but good-till-cancelled ones.
+    Day,
+    /// Every one.
+    All,
+}
+
 /// How a gate behaves; every duration in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GateOptions {
@@ -46,6 +58,14 @@ pub struct GateOptions {
     pub waived_controls: u64,
     /// Control 30: whose own working orders an order must not trade with.
     pub self_match: SelfMatch,
+    /// Control 40: what is cancelled when a kill or a trip stands over it.
+    pub mass_cancel: MassCancel,
+    /// Control 38: how long after its session was lost an order is cancelled; below 0 never.
+    pub disconnect_grace_ns: i64,
+    /// Control 42: a drop copy silent, or unequal, for longer than this lets only reductions pass; 0 switches the control off.
+    pub drop_copy_ns: i64,
+    /// Control 43: UTC may leave the monotonic clock by so much at once; 0 switches the control off.
+    pub clock_jump_ns: i64,
     /// When a session day begins, ns after midnight UTC: controls 20 and 23 start anew.
     pub session_start_ns: i64,
     /// Every position starts at zero; otherwise it is missing until set.
@@ -82,6 +102,10 @@ impl Default for GateOptions {
             hold_second_notional: i64::MAX,
             waived_controls: 0,
             self_match: SelfMatch::Off,
+            mass_cancel: MassCancel::Off,
+            disconnect_grace_ns: -1,
+            drop_copy_ns: 0,
+            clock_jump_ns: 0,
             session_start_ns: 0,
             is_flat_at_start: false,
             live_orders: 1 << 16,
@@ -107,6 +131,9 @@ impl GateOptions {
         }
         if !(0..86_400 * NS_PER_S).contains(&self.session_start_ns) {
             return Some(format!("session_start_ns is {}; it must be inside a day", self.session_start_ns));
+        }
+        if self.drop_copy_ns < 0 || self.clock_jump_ns < 0 {
+            return Some(format!("drop_copy_ns {} and clock_jump_ns {} must not be below 0", self.drop_copy_ns, self.clock_jump_ns));
         }
         if self.stale_order_ns < 0 || self.duplicate_window_ns < 0 {
             return Some(format!("stale_order_ns {} and duplicate_window_ns {} must not be below 0", self.stale_order_ns, self.duplicate_window_ns));

@@ -60,6 +60,9 @@ fn measured_name(control: u8, unit: Unit) -> &'static str {
         4 | 15 | 17 | 30 => "price",
         16 => "distance_ticks",
         6 | 18 => "position",
+        42 if unit == Unit::Lots => "position",
+        42 => "age_ms",
+        43 => "jump_ms",
         19 => "exposure",
         20 => "accumulated",
         21 => "margin",
@@ -86,7 +89,7 @@ fn missing_name(control: u8) -> &'static str {
         7 | 20 => "price",
         19 => "position_value",
         21 => "initial_margin",
-        22 => "reference",
+        22 => "bucket_weights_or_reference",
         23 => "mark",
         _ => "unknown",
     }

@@ -68,8 +68,10 @@ impl Gate {
 
     pub(crate) fn apply_message(&mut self, m: &VenueMessage) -> bool {
         let Ok(kind) = VenueKind::try_from(m.kind) else { return false };
-        if kind == VenueKind::Position {
-            return self.set_position(m);
+        match kind {
+            VenueKind::Position => return self.set_position(m),
+            VenueKind::DropCopy => return self.compare_position(m),
+            _ => {}
         }
         let id = match kind {
             VenueKind::Replaced | VenueKind::ReplaceRejected if m.original_client_order_id != 0 => m.original_client_order_id,
@@ -84,7 +86,7 @@ impl Gate {
         }
         let is_alias = order.client_order_id != id;
         match kind {
-            VenueKind::Acknowledged | VenueKind::Position => {}
+            VenueKind::Acknowledged | VenueKind::Position | VenueKind::DropCopy => {}
             VenueKind::Filled => self.fill(order, m.quantity.max(0)),
             // The id of a replace that is still pending: the replace is gone, the order it was to change lives on.
             VenueKind::Rejected if is_alias => self.refuse_replace(order),
@@ -198,6 +200,7 @@ impl Gate {
         let at = self.cell_at(order.instrument as usize, usize::from(order.account));
         let signed = if order.side == Side::BUY as u8 { quantity } else { quantity.saturating_neg() };
         self.cells[at].position = self.cells[at].position.saturating_add(signed);
+        self.settle_break(at);
         let instrument = &mut self.instruments[order.instrument as usize];
         instrument.position = instrument.position.saturating_add(signed);
     }
@@ -220,6 +223,7 @@ impl Gate {
         let at = self.cell_at(i, a);
         let change = m.quantity.saturating_sub(self.cells[at].position);
         (self.cells[at].position, self.cells[at].is_known) = (m.quantity, 1);
+        self.settle_break(at);
         self.instruments[i].position = self.instruments[i].position.saturating_add(change);
         true
     }

@@ -2,7 +2,7 @@
 //! `pretrade._native.gateway`: the gate and its decisions.
 use pretrade_gate::holds::{Held, HoldOutcome, Reviewed};
 use pretrade_gate::replay::{Replay, replay as run_replay};
-use pretrade_gate::{Gate as NativeGate, GateError, GateFiles, GateOptions, SelfMatch, VenueMessage, text};
+use pretrade_gate::{Gate as NativeGate, GateError, GateFiles, GateOptions, MassCancel, SelfMatch, VenueMessage, text};
 use pretrade_journal::{GateJournalOptions, GateJournalReader, RecordKind};
 use pretrade_records::parameter::Parameter;
 use pretrade_records::{Decision as Record, LimitsRecord, Order, QuotesRecord, ReasonCode, Tier, Unit, Verdict};
@@ -364,6 +364,30 @@ impl Gate {
         ])))
     }
 
+    /// ORDER bytes of the cancels that a kill, a trip or a lost session calls for now (40, 38), each decided and journalled.
+    fn due_cancels<'py>(&mut self, py: Python<'py>, now_mono: i64, now_utc: i64) -> PyResult<Bound<'py, PyBytes>> {
+        self.must_be_sound(py)?;
+        let orders: Vec<Order> = self.open_gate(py)?.due_cancels(now_mono, now_utc).into_iter().map(|approved| approved.into_inner()).collect();
+        Ok(PyBytes::new(py, bytemuck::cast_slice(&orders)))
+    }
+
+    /// Orders (client order id, session) whose cancel was asked for three times and is not confirmed: for a human.
+    fn unconfirmed_cancels(&mut self, py: Python<'_>) -> PyResult<Vec<(u64, u32)>> {
+        Ok(self.open_gate(py)?.unconfirmed_cancels())
+    }
+
+    /// The sender of a session is gone: its orders are cancelled after the grace (38).
+    fn disconnect(&mut self, py: Python<'_>, session_id: u32, now_mono: i64) -> PyResult<()> {
+        self.open_gate(py)?.disconnect(session_id, now_mono);
+        Ok(())
+    }
+
+    /// The sender of a session is back.
+    fn reconnect(&mut self, py: Python<'_>, session_id: u32) -> PyResult<()> {
+        self.open_gate(py)?.reconnect(session_id);
+        Ok(())
+    }
+
     /// Live orders, oldest id first: (client_order_id, session_id, instrument_id, account_id, side, state, price, quantity, leaves, counted).
     #[allow(clippy::type_complexity)]
     fn live_orders(&mut self, py: Python<'_>) -> PyResult<Vec<(u64, u32, u32, u32, u8, u8, i64, i64, i64, i64)>> {
@@ -542,6 +566,10 @@ pub(crate) fn options_of(given: &HashMap<String, i64>) -> PyResult<GateOptions> 
             "hold_second_notional" => options.hold_second_notional = value,
             "hold_controls" => options.hold_controls = narrow(name, value)?,
             "self_match" => options.self_match = self_match(value)?,
+            "mass_cancel" => options.mass_cancel = mass_cancel(value)?,
+            "disconnect_grace_ns" => options.disconnect_grace_ns = value,
+            "drop_copy_ns" => options.drop_copy_ns = value,
+            "clock_jump_ns" => options.clock_jump_ns = value,
             "session_start_ns" => options.session_start_ns = value,
             "is_flat_at_start" => options.is_flat_at_start = value != 0,
             "live_orders" => options.live_orders = narrow(name, value)?,
@@ -550,6 +578,15 @@ pub(crate) fn options_of(given: &HashMap<String, i64>) -> PyResult<GateOptions> 
         }
     }
     Ok(options)
+}
+
+fn mass_cancel(value: i64) -> PyResult<MassCancel> {
+    Ok(match value {
+        0 => MassCancel::Off,
+        1 => MassCancel::Day,
+        2 => MassCancel::All,
+        _ => return Err(PyValueError::new_err(format!("mass_cancel is {value}; it must be 0 (off), 1 (day) or 2 (all)"))),
+    })
 }
 
 fn self_match(value: i64) -> PyResult<SelfMatch> {

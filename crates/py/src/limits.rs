@@ -390,6 +390,11 @@ pub(crate) fn fill(m: &Bound<'_, PyModule>) -> PyResult<()> {
         directions.set_item(parameter.name(), if parameter.direction() == Direction::SmallerIsTighter { -1 } else { 1 })?;
     }
     m.add("DIRECTIONS", directions)?;
+    let inputs = PyDict::new(py);
+    for input in pretrade_gate::checks::user::Input::ALL {
+        inputs.set_item(input.name(), *input as u8)?;
+    }
+    m.add("CHECK_INPUTS", inputs)?;
     m.add("CHANNELS", pretrade_shm::header::CHANNELS)?;
     m.add("CONTROLS_SIZE", size_of::<ControlsRecord>())
 }

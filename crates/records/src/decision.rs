@@ -110,6 +110,8 @@ codes! {
         UnknownOrder = 50 => "UNKNOWN_ORDER",
         /// The gate is poisoned by a caught panic until rebuilt.
         Internal = 51 => "INTERNAL",
+        /// A check of the user's own (46, beside the sheet); which one stands in the journal's annex by its bound.
+        UserCheck = 52 => "USER_CHECK",
     }
 }
 

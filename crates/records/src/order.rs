@@ -58,6 +58,8 @@ codes! {
         CancelRejected = 7 => "CANCEL_REJECTED",
         /// The drop copy says the account's position in the instrument is `quantity`.
         Position = 8 => "POSITION",
+        /// As `Position`, to be compared with the own one and never put in its place (control 42).
+        DropCopy = 9 => "DROP_COPY",
     }
 }
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 LAYOUTS: Any
 LEVELS: dict[str, int]
+CHECK_INPUTS: dict[str, int]
 DIRECTIONS: dict[str, int]
 CHANNELS: int
 CONTROLS_SIZE: int
@@ -171,6 +172,7 @@ def table_kind(path: Path) -> str | None: ...
 
 __all__ = [
     "CHANNELS",
+    "CHECK_INPUTS",
     "CONTROLS_SIZE",
     "DIRECTIONS",
     "LAYOUTS",

@@ -88,7 +88,7 @@ def limits_set(
             raise typer.BadParameter(f"{word!r} is no NAME=VALUE")
         given[name] = _number(value)
     found = parameters(given, f"{level} {row}")
-    Controls.open(RunDirectory(run)).set_static(row, found, by, reason, second_by=second_by, level=_level(level))
+    Controls.open(RunDirectory(run)).set_static(row, found, by, reason, second_by=second_by, level=level_of(level))
 
 
 def limits_enable(
@@ -97,14 +97,14 @@ def limits_enable(
     """Let a row trade again; two persons."""
     from pretrade.limits import Controls, RunDirectory
 
-    Controls.open(RunDirectory(run)).set_enabled(_level(level), row, by, reason, on=True, second_by=second_by)
+    Controls.open(RunDirectory(run)).set_enabled(level_of(level), row, by, reason, on=True, second_by=second_by)
 
 
 def limits_disable(level: LevelName, row: RowId, by: By, reason: Reason, run: Run = DEFAULT_RUN) -> None:
     """Take an account, strategy, trader, desk, session or instrument out of trading at once."""
     from pretrade.limits import Controls, RunDirectory
 
-    Controls.open(RunDirectory(run)).set_enabled(_level(level), row, by, reason, on=False)
+    Controls.open(RunDirectory(run)).set_enabled(level_of(level), row, by, reason, on=False)
 
 
 def _number(word: str) -> int | Decimal | str:
@@ -119,7 +119,8 @@ def _number(word: str) -> int | Decimal | str:
         return word
 
 
-def _level(name: str) -> Any:  # noqa: ANN401 - a Level, imported late
+def level_of(name: str) -> Any:  # noqa: ANN401 - a Level, imported late
+    """The level of a name that somebody typed."""
     from pretrade.limits import Level
 
     known = {found.name.lower(): found for found in Level}
@@ -168,7 +169,7 @@ def breaker_resume_level(
     """End a gateway's stop of a level (repeated execution, loss) by name."""
     from pretrade.limits import Controls, RunDirectory
 
-    Controls.open(RunDirectory(run)).resume_level(_level(level), row, stop, by, reason, second_by=second_by)
+    Controls.open(RunDirectory(run)).resume_level(level_of(level), row, stop, by, reason, second_by=second_by)
 
 
 def kill_arm(by: By, reason: Reason, run: Run = DEFAULT_RUN) -> None:

@@ -67,7 +67,7 @@ def _decide(run: Any, gateway: int, session: int, order: int, **said: Any) -> No
     entry = Controls.open(directory).decide_hold(gateway, session, order, **said)
     told = outcome(directory, gateway, entry, sleep=time.sleep)
     emit({"entry": entry, "outcome": told or "recorded; the gateway has not answered yet"})
-    if told is None or told in ("UNKNOWN", "NEEDS_SECOND", "NOT_LOWER"):
+    if told is None or told in ("UNKNOWN", "NEEDS_SECOND", "NOT_LOWER", "NOT_INDEPENDENT"):
         raise typer.Exit(1)
 
 

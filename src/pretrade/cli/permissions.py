@@ -6,11 +6,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pretrade.cli.options import DEFAULT_RUN, AsJson, By, Reason, Run, emit, table
+from pretrade.cli.control import LevelName, RowId, level_of
+from pretrade.cli.options import DEFAULT_RUN, AsJson, By, ConfigFile, Reason, Run, emit, load_config, table
 
 Account = Annotated[int, typer.Option("--account", help="Account id.")]
 Instrument = Annotated[int, typer.Option("--instrument", help="Instrument id.")]
@@ -107,6 +109,58 @@ def restrict_list(run: Run = DEFAULT_RUN, json: AsJson = False) -> None:
     emit({"restricted": rows}) if json else table(rows, "restricted list")
 
 
+def surveillance_block(level: LevelName, row: RowId, by: By, reason: Reason, run: Run = DEFAULT_RUN) -> None:
+    """Stop a row at once for what surveillance saw (wash, marking, layering); cancels pass."""
+    from pretrade.limits import Controls, RunDirectory, permissions
+
+    permissions.block(Controls.open(RunDirectory(run)), level_of(level), row, by, reason)
+
+
+def surveillance_lift(
+    level: LevelName,
+    row: RowId,
+    by: By,
+    second_by: Annotated[str, typer.Option("--second-by", help="A second person.")],
+    reason: Reason,
+    run: Run = DEFAULT_RUN,
+) -> None:
+    """Let a blocked row trade again; two persons."""
+    from pretrade.limits import Controls, RunDirectory, permissions
+
+    permissions.block(Controls.open(RunDirectory(run)), level_of(level), row, by, reason, on=False, second_by=second_by)
+
+
+def surveillance_list(run: Run = DEFAULT_RUN, json: AsJson = False) -> None:
+    """List rows that surveillance blocked."""
+    from pretrade.limits import RunDirectory, permissions
+
+    rows: list[dict[str, object]] = [{"level": level.name.lower(), "id": row} for level, row in permissions.blocked(RunDirectory(run))]
+    emit({"blocked": rows}) if json else table(rows, "blocked by surveillance")
+
+
+def checks_load(
+    file: Annotated[Path, typer.Argument(help="TOML of [[check]] and [[bucket]].")],
+    by: By,
+    reason: Reason,
+    second_by: SecondBy = None,
+    config: ConfigFile = None,
+    run: Run = DEFAULT_RUN,
+) -> None:
+    """Put checks of your own and buckets in force under running gateways; two persons where any goes or changes."""
+    from pretrade.limits import Controls, RunDirectory, permissions, rules
+
+    found = rules.read(file, load_config(config), time.time_ns())
+    permissions.set_rules(Controls.open(RunDirectory(run)), found, by, reason, second_by=second_by)
+    emit({"rules": len(found)})
+
+
+def checks_list(run: Run = DEFAULT_RUN) -> None:
+    """List checks and buckets in force, as the gate reads them."""
+    from pretrade.limits import RunDirectory, permissions
+
+    emit({"rules": list(permissions.rules(RunDirectory(run)))})
+
+
 def _price(text: str) -> int:
     """A decimal price in 1e-9, exactly."""
     try:
@@ -122,6 +176,8 @@ def register(app: typer.Typer) -> None:
     """Add the verbs."""
     groups: tuple[tuple[str, dict[str, Callable[..., None]], str], ...] = (
         ("exit-ticket", {"issue": ticket_issue, "list": ticket_list, "revoke": ticket_revoke}, "One-shot permissions to reduce a position."),
+        ("surveillance", {"block": surveillance_block, "lift": surveillance_lift, "list": surveillance_list}, "Rows stopped by surveillance."),
+        ("checks", {"load": checks_load, "list": checks_list}, "Checks of your own, and sums over instruments."),
         ("restrict", {"add": restrict_add, "remove": restrict_remove, "list": restrict_list}, "Instruments that an account may not trade."),
     )
     for name, verbs, help_text in groups:

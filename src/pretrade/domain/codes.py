@@ -100,6 +100,7 @@ class VenueKind(IntEnum):
     REPLACE_REJECTED = 6
     CANCEL_REJECTED = 7
     POSITION = 8
+    DROP_COPY = 9
 
 
 class EventFlag(IntFlag):
@@ -222,6 +223,7 @@ class ReasonCode(IntEnum):
     CONTROLS_UNAVAILABLE = 49
     UNKNOWN_ORDER = 50
     INTERNAL = 51
+    USER_CHECK = 52
 
 
 class Unit(IntEnum):

@@ -38,6 +38,9 @@ LEVEL_PARAMETERS: Final[dict[str, tuple[str, ...]]] = {level: tuple(names) for l
 """What the gate judges at each level; a row lacking one of them allows nothing (control 9)."""
 SHORT_SALE: Final = ("free", "locate", "none")
 SELF_MATCH: Final = ("off", "account", "firm")
+MASS_CANCEL: Final = ("off", "day", "all")
+OPTIONAL_PARAMETERS: Final[dict[str, tuple[str, ...]]] = dict.fromkeys(("strategy", "trader", "desk"), ("position_max_long", "position_max_short"))
+"""What the gate judges at a level where a row has it (control 18), and does not where it is absent."""
 _U32 = frozenset(PARAMETERS) - {"max_order_quantity", "max_order_notional", "position_max_long", "position_max_short", "passive_standoff_ticks"}
 _FLOAT = frozenset({"order_error_hold", "order_error_reject", "impact_budget_bps"})
 
@@ -181,6 +184,14 @@ class GateConfig:
     """Control 30: whose own working orders an order must not trade with: ``off``, ``account`` or ``firm``."""
     session_start_s: int = 0
     """When a session day begins, seconds after midnight UTC: controls 20 and 23 start anew."""
+    mass_cancel: str = "off"
+    """Control 40: what a kill or a trip takes out of the venue: ``off``, ``day`` (all but good-till-cancelled) or ``all``."""
+    disconnect_grace_ms: int | None = None
+    """Control 38: how long after its client left an order is cancelled; absent never."""
+    drop_copy_ms: int = 0
+    """Control 42: a drop copy silent or unequal for longer lets only reductions pass; 0 is off."""
+    clock_jump_ms: int = 0
+    """Control 43: UTC may leave the monotonic clock by so much at once; 0 is off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +234,8 @@ class Strategy:
     name: str
     open_orders_max: int
     static: dict[str, int | float]
+    persons: list[str] | None = None
+    """Who owns the algorithm: they review none of its held orders (control 41)."""
     limits: dict[str, int] = field(default_factory=dict)
 
 
@@ -246,6 +259,8 @@ class Trader:
     open_orders_max: int
     static: dict[str, int | float]
     desk_id: int = 0
+    persons: list[str] | None = None
+    """Who trades: they review none of its held orders (control 41)."""
     limits: dict[str, int] = field(default_factory=dict)
 
 
@@ -415,6 +430,11 @@ def _refuse_unreachable(config: Config, where: str) -> None:
     gate = config.gate
     if gate.self_match not in SELF_MATCH:
         raise ConfigError(f"{where} [gate] self_match is {gate.self_match!r}; it must be one of {', '.join(SELF_MATCH)}")
+    if gate.mass_cancel not in MASS_CANCEL:
+        raise ConfigError(f"{where} [gate] mass_cancel is {gate.mass_cancel!r}; it must be one of {', '.join(MASS_CANCEL)}")
+    for name in ("disconnect_grace_ms", "drop_copy_ms", "clock_jump_ms"):
+        if (getattr(gate, name) or 0) < 0:
+            raise ConfigError(f"{where} [gate] {name} is {getattr(gate, name)}; it must not be below 0")
     if not 0 <= gate.session_start_s < _DAY_S:
         raise ConfigError(f"{where} [gate] session_start_s is {gate.session_start_s}; it must be from 0 to {_DAY_S - 1}")
     desks, traders = {d.desk_id for d in config.desks}, {t.trader_id for t in config.traders}
@@ -441,7 +461,7 @@ def _level(cls: type[_T], table: dict[str, Any], level: str, where: str) -> _T:
     """A row above instruments: what the gate judges there is written out, what it does not is refused."""
     table, names = dict(table), LEVEL_PARAMETERS[level]
     given = table.get("static", {})
-    _refuse_unknown(given, set(names), f"{where} static")
+    _refuse_unknown(given, {*names, *OPTIONAL_PARAMETERS.get(level, ())}, f"{where} static")
     _refuse_absent(given, names, f"{where} static")
     table["static"] = parameters(given, f"{where} static")
     table["limits"] = _limits(table, level, where)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -19,10 +19,13 @@ from numpy.typing import NDArray
 from pretrade.audit import ControlJournal, Entry
 from pretrade.domain import DECISION_DTYPE, ORDER_DTYPE, ReasonCode, Side
 from pretrade.domain.errors import ControlError
+from pretrade.gateway.reviewers import Reviewers
 from pretrade.limits import RunDirectory
 
 _REMEMBERED: Final = 100
 """Actions whose outcome the file still tells."""
+NOT_INDEPENDENT: Final = "NOT_INDEPENDENT"
+"""Outcome of a release by whoever trades the order or owns its algorithm: it still waits."""
 Ended = tuple[str, bytes | None, bytes | None]
 
 
@@ -79,6 +82,7 @@ class HoldDesk:
         self._outcomes: dict[int, str] = {}
         self._shown = ""
         self._is_first = True
+        self._reviewers = Reviewers()
 
     def look(self, now_mono: int, now_utc: int) -> list[Resolved]:
         """Apply what was decided since the last look, and show what waits.
@@ -91,6 +95,8 @@ class HoldDesk:
         ended = [Resolved(record, None) for record in _records(self._gate.take_resolved(), DECISION_DTYPE)]
         entries, is_first, self._is_first = self._journal.read_new(), self._is_first, False
         for entry in entries:
+            if entry.action == "configure":
+                self._reviewers.learn(entry.fields)
             if entry.action == "decide_hold" and int(entry.fields["gateway"]) == self._gateway_id:
                 # What is read while the gate runs was said of what waits now. What an earlier life left may be about an older order.
                 ended += self._act(entry, entry.ts if is_first else max(entry.ts, now_utc), now_mono, now_utc)
@@ -105,15 +111,28 @@ class HoldDesk:
         fields = entry.fields
         order, session, quantity = int(fields["order"]), int(fields["session"]), fields["quantity"]
         reviewed = (entry.seq, said, 2 if fields.get("second_by") else 1)
+        # Whoever trades it may still throw it away.
+        if quantity != 0 and self._partial(order, session, fields) is not None:
+            self._remember(entry.seq, NOT_INDEPENDENT)
+            return []
         if quantity == 0:
             ended = self._gate.refuse_hold(order, session, reviewed, now_mono, now_utc)
         else:
             ended = self._gate.release_hold(order, session, quantity, reviewed, now_mono, now_utc)
         resolved = _resolved(ended)
-        self._outcomes[entry.seq] = _told(ended[0], resolved)
+        self._remember(entry.seq, _told(ended[0], resolved))
+        return resolved
+
+    def _remember(self, entry: int, outcome: str) -> None:
+        self._outcomes[entry] = outcome
         while len(self._outcomes) > _REMEMBERED:
             del self._outcomes[next(iter(self._outcomes))]
-        return resolved
+
+    def _partial(self, client_order_id: int, session_id: int, fields: Mapping[str, Any]) -> str | None:
+        """Who of those that act trades the order or owns its algorithm."""
+        orders = [np.frombuffer(order, ORDER_DTYPE)[0] for order, *_ in self._gate.holds()]
+        strategy = next((int(o["strategy_id"]) for o in orders if (o["client_order_id"], o["session_id"]) == (client_order_id, session_id)), 0)
+        return self._reviewers.partial(session_id, strategy, (fields.get("by"), fields.get("second_by")))
 
     def _show(self) -> None:
         """The file is replaced as a whole, and only where it changes."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from pretrade.domain.config import SELF_MATCH, Config
+from pretrade.domain.config import MASS_CANCEL, SELF_MATCH, Config
 from pretrade.domain.errors import GateError
 
 STARTER: Final = "starter"
@@ -31,6 +31,10 @@ def options(config: Config) -> dict[str, int]:
         "duplicate_count": gate.duplicate_count,
         "ramp_ns": max(1, round(config.hysteresis.ramp_s * _S)),
         "self_match": SELF_MATCH.index(gate.self_match),
+        "mass_cancel": MASS_CANCEL.index(gate.mass_cancel),
+        "disconnect_grace_ns": -1 if gate.disconnect_grace_ms is None else gate.disconnect_grace_ms * _MS,
+        "drop_copy_ns": gate.drop_copy_ms * _MS,
+        "clock_jump_ns": gate.clock_jump_ms * _MS,
         "session_start_ns": gate.session_start_s * _S,
         "hold_controls": _bits(gate.hold_controls or []),
         "hold_timeout_ns": gate.hold_timeout_s * _S,

@@ -43,6 +43,22 @@ class DecidingGate(Protocol):
         """Look at the tables between orders: trips latch, replaced tables are opened, the status is published."""
         ...
 
+    def due_cancels(self, now_mono: int, now_utc: int) -> bytes:
+        """ORDER bytes of the cancels that a kill, a trip or a lost session calls for now (38, 40)."""
+        ...
+
+    def unconfirmed_cancels(self) -> list[tuple[int, int]]:
+        """Orders whose cancel was asked for three times and is not confirmed."""
+        ...
+
+    def disconnect(self, session_id: int, now_mono: int) -> None:
+        """The sender of a session is gone."""
+        ...
+
+    def reconnect(self, session_id: int) -> None:
+        """The sender of a session is back."""
+        ...
+
     @property
     def is_poisoned(self) -> bool:
         """A panic was caught: cancels pass, everything else is refused."""
@@ -100,6 +116,8 @@ class GatewayServer:
         self.port = self._listener.port
         self.decided = 0
         self.problem: str | None = None
+        self.unconfirmed: list[tuple[int, int]] = []
+        self._sessions: dict[int, RecordSocket] = {}
 
     def run(self, is_stopped: Callable[[], bool]) -> None:
         """Serve until told to stop, then drain; a client that leaves is forgotten."""
@@ -146,6 +164,17 @@ class GatewayServer:
         if not isinstance(self._clock, RecordClock):
             self._guard(lambda: self._gate.poll(self._clock.mono(), self._clock.utc()))
             self._guard(self._end_waits)
+            self._guard(self._cancel_due)
+
+    def _cancel_due(self) -> None:
+        """What must leave the venue is asked for; what will not is a human's to see."""
+        due = np.frombuffer(self._gate.due_cancels(self._clock.mono(), self._clock.utc()), ORDER_DTYPE)
+        if self._venue is not None and len(due) and not self._venue.is_closed:
+            self._venue.send(due)
+        unconfirmed = self._gate.unconfirmed_cancels()
+        if set(unconfirmed) - set(self.unconfirmed):
+            sys.stderr.write(f"pretrade: cancels asked for again and again and not confirmed: {', '.join(str(n) for n, _ in unconfirmed[:20])}\n")
+        self.unconfirmed = unconfirmed
 
     def _end_waits(self) -> None:
         """What waits and is over goes to its sender, and on to the venue where it was accepted."""
@@ -162,6 +191,9 @@ class GatewayServer:
 
     def _forget(self, client: RecordSocket) -> None:
         """What a client left waiting is refused: it could not hear the answer (control 38)."""
+        for session in [session for session, sender in self._sessions.items() if sender is client]:
+            del self._sessions[session]
+            self._guard(functools.partial(self._gate.disconnect, session, self._clock.mono()))
         for key in [key for key, sender in self._senders.items() if sender is client]:
             del self._senders[key]
             if self._holds is not None:
@@ -191,6 +223,7 @@ class GatewayServer:
             orders = client.receive()
             if len(orders):
                 self._hear_venue()
+                self._note_sessions(orders, client)
                 decisions = self.decide(orders)
                 held = orders[decisions["verdict"] == Verdict.HOLD]
                 self._senders |= dict.fromkeys(zip(held["client_order_id"].tolist(), held["session_id"].tolist(), strict=True), client)
@@ -202,6 +235,13 @@ class GatewayServer:
             client.close()
             self._clients.remove(client)
             self._forget(client)
+
+    def _note_sessions(self, orders: NDArray[np.void], client: RecordSocket) -> None:
+        """A session is whose orders came last under it; one that was lost is back with its first order."""
+        for session in set(orders["session_id"].tolist()):
+            if self._sessions.get(session) is not client:
+                self._sessions[session] = client
+                self._guard(functools.partial(self._gate.reconnect, session))
 
     def decide(self, orders: NDArray[np.void]) -> NDArray[np.void]:
         """Decide orders in arrival order and pass on what was accepted.

@@ -9,7 +9,7 @@ Never computes a limit, never applies a loosening before it is durable, never re
 Standard: the records of ``schemas/``; RTS 6 articles 12 and 15 (kill, reinstatement by a designated person).
 """
 
-from pretrade.limits import permissions
+from pretrade.limits import permissions, rules
 from pretrade.limits.annex import ExitTicket
 from pretrade.limits.controls import Controls
 from pretrade.limits.layouts import CONTROLS_DTYPE, GATE_DTYPE, PARAMETERS_DTYPE
@@ -37,5 +37,6 @@ __all__ = [
     "is_simulated",
     "permissions",
     "refuse_unsigned",
+    "rules",
     "survive_truncation",
 ]

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -50,6 +50,10 @@ class Annex:
     tickets: dict[int, ExitTicket] = field(default_factory=dict)
     restricted: set[tuple[int, int]] = field(default_factory=set)
     """Accounts and instruments they may not trade (control 6)."""
+    blocked: set[tuple[int, int]] = field(default_factory=set)
+    """Rows (level code, id) that surveillance blocked (control 33)."""
+    rules: tuple[str, ...] = ()
+    """Buckets, weights and checks of the user's own, each a line as the gate reads it (22, 46)."""
 
     def issue(self, seq: int, fields: Mapping[str, Any]) -> None:
         """A ticket; those that were over when it was issued are forgotten."""
@@ -69,6 +73,15 @@ class Annex:
         self.number = seq + 1
         self.restricted = self.restricted | {pair} if on else self.restricted - {pair}
 
+    def block(self, seq: int, row: tuple[int, int], *, on: bool) -> None:
+        """Surveillance blocks a row, or two persons lift it."""
+        self.number = seq + 1
+        self.blocked = self.blocked | {row} if on else self.blocked - {row}
+
+    def set_rules(self, seq: int, rules: Iterable[str]) -> None:
+        """Other rules than before."""
+        self.number, self.rules = seq + 1, tuple(rules)
+
     def text(self) -> str:
         """The file.
 
@@ -79,6 +92,8 @@ class Annex:
         """
         lines = [ticket.line() for _, ticket in sorted(self.tickets.items())]
         lines += [f"restrict account={account} instrument={instrument}" for account, instrument in sorted(self.restricted)]
+        lines += [f"block level={level} id={row_id}" for level, row_id in sorted(self.blocked)]
+        lines += self.rules
         try:
             return _native.annex_text(self.number, "".join(f"{line}\n" for line in lines))
         except ValueError as e:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pretrade._native import limits as _native
 from pretrade.audit import ControlJournal, Entry
 from pretrade.domain import Config
-from pretrade.domain.config import LEVEL_PARAMETERS
+from pretrade.domain.config import LEVEL_PARAMETERS, OPTIONAL_PARAMETERS
 from pretrade.domain.errors import ControlError, JournalError, TableError
 from pretrade.limits.layouts import CONTROLS_DTYPE
 from pretrade.limits.lock import held
@@ -277,7 +277,7 @@ class Controls:
         for name, value in values.items():
             if name not in DIRECTIONS:
                 raise ControlError(f"parameter {name!r} is unknown; known are {', '.join(DIRECTIONS)}")
-            judged = LEVEL_PARAMETERS[level.name.lower()]
+            judged = (*LEVEL_PARAMETERS[level.name.lower()], *OPTIONAL_PARAMETERS.get(level.name.lower(), ()))
             if name not in judged:
                 raise ControlError(f"{name} is not judged at the level {level.name.lower()}, which judges {', '.join(judged) or 'none'}")
             if value != value or (value < 0 and name != "passive_standoff_ticks"):

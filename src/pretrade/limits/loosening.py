@@ -27,6 +27,10 @@ _SETTINGS: Final[dict[str, int | None]] = {
     "gate.open_orders_max": -1,
     "gate.self_match": None,
     "gate.session_start_s": None,
+    "gate.mass_cancel": None,
+    "gate.disconnect_grace_ms": None,
+    "gate.drop_copy_ms": None,
+    "gate.clock_jump_ms": None,
     "gate.hold_controls": None,
     "gate.hold_timeout_s": -1,
     "gate.hold_second_notional": -1,
@@ -36,6 +40,8 @@ _SETTINGS: Final[dict[str, int | None]] = {
     "hysteresis.exit_ratio": -1,
     "hysteresis.ramp_s": 1,
 }
+# What a configuration said that was loaded before the setting was known.
+_BEFORE: Final[dict[str, Any]] = {"gate.mass_cancel": "off", "gate.drop_copy_ms": 0, "gate.clock_jump_ms": 0}
 _LIMITS: Final = {name: direction or None for name, direction in LEVEL_LIMIT_DIRECTIONS.items()}
 _REFERENCE: Final = {"open_orders_limit": -1, "fallback_factor_ppm": -1}
 
@@ -47,6 +53,8 @@ def settings(config: Config) -> dict[str, Any]:
         plain |= _flat(section, dataclasses.asdict(getattr(config, section)))
     for instrument in config.instruments:
         plain |= {f"instrument.{instrument.instrument_id}.{name}": getattr(instrument, name) for name in _OF_INSTRUMENT}
+    plain |= {f"trader.{trader.trader_id}.persons": list(trader.persons) for trader in config.traders if trader.persons}
+    plain |= {f"strategy.{strategy.strategy_id}.persons": list(strategy.persons) for strategy in config.strategies if strategy.persons}
     if config.groups:
         plain |= _flat("systemic", dataclasses.asdict(config.systemic))
     for group in config.groups:
@@ -58,7 +66,7 @@ def settings(config: Config) -> dict[str, Any]:
 def loosened_settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Names of settings that allow more in ``new``; those of an instrument that is gone allow nothing."""
     gone = [name for name in old if name not in new and not name.startswith("instrument.")]
-    return [name for name, value in new.items() if _moves(_SETTINGS.get(name), old.get(name), value)] + gone
+    return [name for name, value in new.items() if _moves(_SETTINGS.get(name), old.get(name, _BEFORE.get(name)), value)] + gone
 
 
 def loosened(state: State, config: Config, rows: list[dict[str, Any]], in_force: Callable[[Row], Values]) -> list[str]:

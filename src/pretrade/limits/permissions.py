@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from pretrade.audit import ControlJournal
 from pretrade.domain import Side, Verdict
 from pretrade.domain.errors import ControlError
-from pretrade.limits.annex import LONGEST_TICKET_S, ExitTicket, until
+from pretrade.limits.annex import LONGEST_TICKET_S, Annex, ExitTicket, until
 from pretrade.limits.controls import Controls, Person
 from pretrade.limits.layouts import dtype_of
 from pretrade.limits.run_directory import RunDirectory
@@ -120,6 +120,50 @@ def restrict(controls: Controls, account_id: int, instrument_id: int, by: str, r
 def restricted(run: RunDirectory) -> list[tuple[int, int]]:
     """Accounts and the instruments that they may not trade."""
     return sorted(read_state(ControlJournal(run.control_journal)).annex.restricted)
+
+
+def block(controls: Controls, level: Level, row_id: int, by: str, reason: str, *, on: bool = True, second_by: str | None = None) -> None:
+    """Let surveillance stop a row at once (control 33): whoever reports a wash, marking or layering; lifting it takes two persons.
+
+    Raises
+    ------
+    ControlError
+        If there is no such row, or the second person is missing.
+    """
+    fields: dict[str, Any] = {"action": "block", "level": level.name.lower(), "id": row_id, "is_on": on}
+    if on:
+        controls.sign(fields, Person(by, reason), rows=((level, row_id),))
+        return
+    controls.sign({**fields, "second_by": second_by}, Person(by, reason), second_by=second_by or "", what="lifting a block of surveillance")
+
+
+def blocked(run: RunDirectory) -> list[tuple[Level, int]]:
+    """Rows that surveillance blocked."""
+    return [(Level(level), row_id) for level, row_id in sorted(read_state(ControlJournal(run.control_journal)).annex.blocked)]
+
+
+def set_rules(controls: Controls, rules: Sequence[str], by: str, reason: str, *, second_by: str | None = None) -> None:
+    """Put other buckets and checks in force (:mod:`pretrade.limits.rules`); one person may add, anything else takes two.
+
+    Raises
+    ------
+    ControlError
+        If a rule that stands is gone or changed and the second person is missing.
+    TableError
+        If a gate could not read them; nothing was recorded.
+    """
+    Annex(1, rules=tuple(rules)).text()
+    standing = set(read_state(ControlJournal(controls.run.control_journal)).annex.rules)
+    # A weight that comes may make a bucket smaller: only what stands beside everything that stood is an addition.
+    is_addition = standing <= set(rules) and not any(rule.startswith("weight") and rule not in standing for rule in rules if standing)
+    fields: dict[str, Any] = {"action": "set_rules", "rules": list(rules), "second_by": second_by}
+    second = second_by if is_addition else second_by or ""
+    controls.sign(fields, Person(by, reason), second_by=second, what="rules that go or change")
+
+
+def rules(run: RunDirectory) -> tuple[str, ...]:
+    """Buckets, weights and checks in force, as the gate reads them."""
+    return read_state(ControlJournal(run.control_journal)).annex.rules
 
 
 def spent(run: RunDirectory, gateway_id: int, *, since: int | None = None) -> dict[int, int]:

@@ -228,6 +228,14 @@ class State:
         self.annex.restrict(seq, (int(fields["account"]), int(fields["instrument"])), on=bool(fields["is_on"]))
         self._name_annex(seq)
 
+    def _on_block(self, seq: int, fields: Mapping[str, Any]) -> None:
+        self.annex.block(seq, (int(Level[str(fields["level"]).upper()]), int(fields["id"])), on=bool(fields["is_on"]))
+        self._name_annex(seq)
+
+    def _on_set_rules(self, seq: int, fields: Mapping[str, Any]) -> None:
+        self.annex.set_rules(seq, [str(line) for line in fields["rules"]])
+        self._name_annex(seq)
+
     def _name_annex(self, seq: int) -> None:
         self._touch(seq, Level.FIRM, 0).annex = self.annex.number
 

@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,8 @@ from typer.testing import CliRunner
 
 from pretrade.bus.tcp import RecordListener
 from pretrade.cli.main import app
-from pretrade.domain import ORDER_DTYPE, Config, ReasonCode, Verdict
+from pretrade.domain import ORDER_DTYPE, Config, ReasonCode, VenueKind, Verdict
+from pretrade.domain.config import LEVEL_PARAMETERS, Strategy, Trader, VenueSession
 from pretrade.domain.errors import ControlError, GateError
 from pretrade.gateway import HoldDesk, waiting
 from pretrade.gateway.options import options
@@ -159,3 +161,36 @@ def test_only_numbers_of_controls_may_be_configured_to_hold() -> None:
     for wrong in (0, 63, "12"):
         with pytest.raises(GateError, match="controls are numbered from 1 to 62"):
             options(dataclasses.replace(base, gate=dataclasses.replace(base.gate, hold_controls=[wrong])))  # type: ignore[list-item]
+
+
+def test_who_trades_or_owns_the_algorithm_releases_nothing(tmp_path: Path) -> None:
+    base = Config.load()
+    gate = dataclasses.replace(base.gate, hold_controls=[12])
+    free: dict[str, int | float] = {name: 2**32 - 1 if name.startswith("rate") else 2**63 - 1 for name in LEVEL_PARAMETERS["strategy"]}
+    strategy = Strategy(1, "ALGO", 2**32 - 1, free, persons=["Ada Lovelace"])
+    trader = Trader(7, "T7", 2**32 - 1, free, persons=["Charles"])
+    session = VenueSession(0, "S0", 2**32 - 1, free, trader_id=7)
+    changes: dict[str, Any] = {"strategies": (strategy,), "traders": (trader,), "venue_sessions": (session,)}
+    config = dataclasses.replace(base, gate=gate, static={**base.static, "max_order_quantity": 100}, hash="4" * 64, **changes)
+    with RecordListener(ORDER_DTYPE) as listener:
+        world = World(tmp_path, config, listener)
+        world.server._holds = HoldDesk(world.gate, world.run)
+        world.say(0, VenueKind.POSITION)
+        held(world, 1)
+        controls = Controls.open(world.run)
+        for by, second in (("ada lovelace ", None), ("CHARLES", None), ("Grace", "Charles")):
+            entry = controls.decide_hold(0, 0, 1, by, WHY, quantity=None, second_by=second)
+            world.serve_until(functools.partial(told, world, entry, "NOT_INDEPENDENT"))
+            assert [row["client_order_id"] for row in shown(world)] == [1], "it still waits"
+        entry = controls.decide_hold(0, 0, 1, "Grace", WHY, quantity=None)
+        world.serve_until(functools.partial(told, world, entry, "ACCEPT"))
+        world.serve_until(lambda: len(world.client.receive()) > 0)
+        held(world, 2)
+        entry = controls.decide_hold(0, 0, 2, "Charles", WHY, quantity=0)
+        world.serve_until(functools.partial(told, world, entry, "REJECT HOLD_REFUSED"))
+        for part in (world.client, world.venue, world.server, world.gate):
+            part.close()
+
+
+def told(world: World, entry: int, expected: str) -> bool:
+    return bool(json.loads(world.run.holds(0).read_text())["outcomes"].get(str(entry)) == expected)

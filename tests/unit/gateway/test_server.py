@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -144,3 +145,50 @@ def test_the_venue_going_away_finishes_no_order(world: World) -> None:
     world.venue.close()
     world.serve_until(lambda: len(world.server._selector.get_map()) == 2)
     assert (world.gate.working(1, 1), world.gate.open_orders) == ((10, 0), 1)
+
+
+def test_orders_sent_before_the_stop_are_answered(world: World) -> None:
+    assert world.ask(1, 10)["verdict"] == Verdict.ACCEPT
+    world.client.send(market.order(world.clock.now, 2, 10))
+    world.server.run(lambda: True)
+    assert world.client.receive(5.0)["client_order_id"].tolist() == [2]
+
+
+def test_a_kill_takes_what_works_out_of_the_venue(tmp_path: Path, config: Config) -> None:
+    config = dataclasses.replace(config, gate=dataclasses.replace(config.gate, mass_cancel="all", disconnect_grace_ms=0), hash="2" * 64)
+    with RecordListener(ORDER_DTYPE) as listener:
+        world = World(tmp_path, config, listener)
+        world.say(0, VenueKind.POSITION)
+        assert world.ask(1, 10)["verdict"] == Verdict.ACCEPT
+        assert world.venue.receive(5.0)["client_order_id"].tolist() == [1]
+        Controls.open(world.run).arm_kill("Ada", "stop everything now")
+        got: list[NDArray[Any]] = []
+
+        def cancelled() -> bool:
+            got.append(world.venue.receive())
+            return len(got[-1]) > 0
+
+        world.serve_until(cancelled)
+        assert (int(got[-1]["action"][0]), int(got[-1]["original_client_order_id"][0])) == (Action.CANCEL, 1)
+        for part in (world.client, world.venue, world.server, world.gate):
+            part.close()
+
+
+def test_what_a_lost_client_left_is_cancelled(tmp_path: Path, config: Config) -> None:
+    config = dataclasses.replace(config, gate=dataclasses.replace(config.gate, disconnect_grace_ms=0), hash="3" * 64)
+    with RecordListener(ORDER_DTYPE) as listener:
+        world = World(tmp_path, config, listener)
+        world.say(0, VenueKind.POSITION)
+        assert world.ask(1, 10)["verdict"] == Verdict.ACCEPT
+        assert world.venue.receive(5.0)["client_order_id"].tolist() == [1]
+        world.client.close()
+        got: list[NDArray[Any]] = []
+
+        def cancelled() -> bool:
+            got.append(world.venue.receive())
+            return len(got[-1]) > 0
+
+        world.serve_until(cancelled)
+        assert got[-1]["original_client_order_id"].tolist() == [1]
+        for part in (world.venue, world.server, world.gate):
+            part.close()

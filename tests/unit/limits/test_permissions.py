@@ -12,8 +12,8 @@ from tests.unit.gateway import market
 
 from pretrade import gateway
 from pretrade.domain import Action, Config, ReasonCode, Side, Verdict
-from pretrade.domain.errors import ControlError
-from pretrade.limits import Controls, LimitsTable, QuotesTable, RunDirectory, permissions
+from pretrade.domain.errors import ConfigError, ControlError
+from pretrade.limits import Controls, Level, LimitsTable, QuotesTable, RunDirectory, permissions, rules
 
 REASON = "the desk leaves its position"
 _WITH_TICKET = 4
@@ -139,3 +139,70 @@ def test_a_lost_annex_is_written_again_from_the_journal(run: RunDirectory, contr
     run.controls.unlink()
     Controls.create(run, config)
     assert run.annex.read_text() == text
+
+
+def test_surveillance_blocks_and_two_persons_lift(run: RunDirectory, controls: Controls, desk: Desk) -> None:
+    assert desk.sell(1)["verdict"] == Verdict.ACCEPT
+    permissions.block(controls, Level.ACCOUNT, 1, "Ada", "layering in the open")
+    assert desk.sell(1)["reason"] == ReasonCode.SURVEILLANCE_BLOCK
+    with pytest.raises(ControlError, match="needs a second person"):
+        permissions.block(controls, Level.ACCOUNT, 1, "Ada", "explained by the desk", on=False)
+    assert permissions.blocked(run) == [(Level.ACCOUNT, 1)]
+    permissions.block(controls, Level.ACCOUNT, 1, "Ada", "explained by the desk", on=False, second_by="Grace")
+    assert desk.sell(1)["verdict"] == Verdict.ACCEPT
+
+
+RULES = """
+[[check]]
+level = "account"
+id = 1
+input = "quantity"
+above = 60
+
+[[bucket]]
+level = "firm"
+id = 0
+most = 3000
+good_for_s = 3600
+weights = { ES = 40 }
+"""
+
+
+def test_rules_of_a_file_bind_orders_and_go_with_two_persons(tmp_path: Path, controls: Controls, desk: Desk, config: Config) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text(RULES)
+    lines = rules.read(file, config, time.time_ns())
+    permissions.set_rules(controls, lines, "Ada", REASON)
+    refused = desk.sell(61)
+    assert (refused["reason"], refused["control"], refused["measured"], refused["limit"]) == (ReasonCode.USER_CHECK, 46, 61, 60)
+    assert desk.sell(60)["verdict"] == Verdict.ACCEPT
+    # Long 50: 60 to sell leave 10 short at worst, 120 leave 70, and 130 would leave 80.
+    assert desk.sell(60)["verdict"] == Verdict.ACCEPT
+    refused = desk.sell(10)
+    assert (refused["reason"], refused["control"], refused["limit"]) == (ReasonCode.CONCENTRATION_EXCEEDS_LIMIT, 22, 3000)
+    with pytest.raises(ControlError, match="needs a second person"):
+        permissions.set_rules(controls, lines[1:], "Ada", REASON)
+    permissions.set_rules(controls, lines[:1], "Ada", REASON, second_by="Grace")
+    assert desk.sell(60)["verdict"] == Verdict.ACCEPT
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (('input = "quantity"', 'input = "mood"'), "input is 'mood'; it must be one of quantity"),
+        (("above = 60", ""), "either above or below"),
+        (("above = 60", "above = 60\nbelow = 3"), "either above or below"),
+        (("above = 60", "above = 6.5"), r"above is 6\.5; it must be a whole number"),
+        (('level = "account"', 'level = "planet"'), "level is 'planet'"),
+        (("id = 1", ""), "id is None; it must be a whole number"),
+        (("weights = { ES = 40 }", "weights = {}"), "can never fire"),
+        (("weights = { ES = 40 }", "weights = { XX = 40 }"), "XX"),
+        (('level = "firm"', 'level = "strategy"'), "a bucket belongs to one of"),
+        (("most = 3000", "most = 3000\nfoo = 1"), "'foo'"),
+    ],
+)
+def test_a_rule_without_its_unit_row_or_bound_is_refused(tmp_path: Path, config: Config, change: tuple[str, str], said: str) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text(RULES.replace(*change, 1))
+    with pytest.raises(ConfigError, match=said):
+        rules.read(file, config, 0)

@@ -28,18 +28,34 @@ pub struct Scope<'a> {
     pub margin: Option<(i128, i128)>,
     /// Parameters in force of its instrument.
     pub concentration_ppm: i64,
+    /// Place of its account in its instrument.
+    pub cell: usize,
+    /// What the buckets say (control 22).
+    pub buckets: Check,
+    /// What the user's own checks say (46).
+    pub user: Check,
 }
 
 impl<'a> Scope<'a> {
     /// Works out what the message is worth: a sell at the higher of its price and the best bid.
     #[must_use]
-    pub fn of(c: &Context<'_>, extended: &'a Extended, margin: Option<(i128, i128)>, in_force: &crate::merge::Values) -> Self {
+    pub fn of(c: &Context<'_>, extended: &'a Extended, margin: Option<(i128, i128)>, in_force: &crate::merge::Values, cell: usize) -> Self {
         let current = &extended.current;
         let price = if c.request.is_buy { current.implied } else { current.implied.max(c.instrument.bounds.sell.opposite_touch) };
         let is_priced = price != i64::MAX;
         let whole = if is_priced { value(c.instrument, c.request.quantity, price) } else { None };
         let added = whole.map(|whole| (whole - current.old_value).max(0));
-        Scope { extended, current, value: whole, added, margin, concentration_ppm: in_force[Parameter::ConcentrationPpm as usize] }
+        Scope {
+            extended,
+            current,
+            value: whole,
+            added,
+            margin,
+            concentration_ppm: in_force[Parameter::ConcentrationPpm as usize],
+            cell,
+            buckets: Ok(()),
+            user: Ok(()),
+        }
     }
 
     fn parties(&self) -> impl Iterator<Item = &'a Party> + use<'a> {
@@ -111,6 +127,52 @@ pub fn check_venue_size(c: &Context<'_>, s: &Scope<'_>) -> Check {
         return Err(Breach::new(8, ReasonCode::IncorrectQuantity, quantity, least, Unit::Lots));
     }
     if quantity > most { Err(Breach::new(8, ReasonCode::IncorrectQuantity, quantity, most, Unit::Lots)) } else { Ok(()) }
+}
+
+/// Control 18 of strategy, trader and desk: the worst case of the side in the instrument stays within the maximum.
+pub fn check_level_position(c: &Context<'_>, s: &Scope<'_>) -> Check {
+    for place in s.current.involved.iter() {
+        let party = &s.extended.parties[place];
+        let most = if c.request.is_buy { party.position_max.0 } else { party.position_max.1 };
+        let Some(book) = s.extended.book_of(place).filter(|_| most != UNLIMITED) else { continue };
+        let (held, working) = if c.request.is_buy { (book.position, book.working_buy) } else { (book.position.saturating_neg(), book.working_sell) };
+        let worst = c.request.added.saturating_add(held).saturating_add(working);
+        if worst > most {
+            return Err(Breach::new(18, ReasonCode::PositionExceedsLimit, worst, most, Unit::Lots));
+        }
+    }
+    Ok(())
+}
+
+/// Control 42: the drop copy was heard, and says what we hold; else only what reduces both passes.
+pub fn check_drop_copy(c: &Context<'_>, s: &Scope<'_>, cell: usize) -> Check {
+    let Some(stray) = s.extended.drop_copy.stray(cell, c.request.now_mono) else { return Ok(()) };
+    if c.request.is_reduction() {
+        let working = if c.request.is_buy { c.cell.working_buy } else { c.cell.working_sell };
+        let room = stray.stated.map_or(i64::MAX, |stated| if c.request.is_buy { stated.saturating_neg() } else { stated });
+        if c.request.quantity.saturating_add(working) <= room {
+            return Ok(());
+        }
+    }
+    Err(match stray.stated {
+        Some(stated) => Breach::new(42, ReasonCode::ReconciliationBreak, c.cell.position, stated, Unit::Lots),
+        None => Breach::new(42, ReasonCode::ReconciliationBreak, stray.age, s.extended.drop_copy.most(), Unit::Nanoseconds),
+    })
+}
+
+/// Control 43: the clock did not jump; where it did, every age is in doubt and only reductions pass.
+pub fn check_clock(c: &Context<'_>, s: &Scope<'_>) -> Check {
+    match s.extended.clock.jump() {
+        Some(moved) if !c.request.is_reduction() => {
+            Err(Breach::new(43, ReasonCode::ClockUnhealthy, moved, s.extended.clock.most(), Unit::Nanoseconds))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Control 33: surveillance blocked nobody this order belongs to.
+pub fn check_surveillance(is_blocked: bool) -> Check {
+    if is_blocked { Err(Breach::plain(33, ReasonCode::SurveillanceBlock)) } else { Ok(()) }
 }
 
 /// Control 19: executed, working and this order within the gross and the net limit of every level, and within its credit.

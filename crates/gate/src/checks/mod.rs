@@ -8,6 +8,7 @@ pub mod limits;
 pub mod order_error;
 pub mod price;
 pub mod session;
+pub mod user;
 
 use crate::duplicates::Rank;
 use crate::options::GateOptions;

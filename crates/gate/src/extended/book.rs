@@ -12,6 +12,10 @@ pub struct Book {
     pub cost: i128,
     /// What closing it at the mark would bring.
     pub unrealised: i128,
+    /// Leaves of live buys.
+    pub working_buy: i64,
+    /// Leaves of live sells.
+    pub working_sell: i64,
     /// Some of it came at a price that nobody said.
     pub is_unvalued: bool,
     /// It is held and has no mark.

@@ -9,6 +9,7 @@ mod losses;
 pub mod own;
 pub mod party;
 mod state;
+pub mod trust;
 
 use crate::directory::Directory;
 use crate::gate::GateError;
@@ -19,6 +20,7 @@ use own::OwnBook;
 use party::Party;
 use pretrade_shm::{ControlsTable, Level};
 use std::ops::Range;
+use trust::{ClockWatch, DropCopy};
 
 /// Parties of one order: firm, account, strategy, instrument; trader, desk and session where it has them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -115,6 +117,10 @@ pub struct Extended {
     now_mono: i64,
     now_utc: i64,
     restamp_due: bool,
+    /// Control 42.
+    pub drop_copy: DropCopy,
+    /// Control 43.
+    pub clock: ClockWatch,
     /// The message being decided.
     pub current: Current,
 }
@@ -180,6 +186,8 @@ impl Extended {
             now_mono: 0,
             now_utc: 0,
             restamp_due: false,
+            drop_copy: DropCopy::new(options.drop_copy_ns),
+            clock: ClockWatch::new(options.clock_jump_ns),
             current: Current::default(),
         })
     }
@@ -262,6 +270,19 @@ impl Extended {
         &self.parties[self.instruments.start + instrument]
     }
 
+    /// What a party (up to the desks) holds and works of the instrument of the message.
+    #[must_use]
+    pub(crate) fn book_of(&self, place: usize) -> Option<&Book> {
+        let instrument = self.current.involved.places[INSTRUMENT] as usize - self.instruments.start;
+        self.books.get(place * self.instruments.len() + instrument)
+    }
+
+    /// As [`Extended::book_of`], of the message's party of a level in any instrument.
+    pub(crate) fn book_at(&self, level: u8, instrument: usize) -> Option<&Book> {
+        let place = self.current.involved.iter().find(|place| self.parties[*place].level as u8 == level)?;
+        if place < self.desks_at.end { self.books.get(place * self.instruments.len() + instrument) } else { None }
+    }
+
     /// True for a row that may be stopped as a whole: every level but instruments.
     pub(crate) fn is_level(&self, place: usize) -> bool {
         !self.instruments.contains(&place) && self.parties[place].slot.is_some()
@@ -294,6 +315,10 @@ impl Extended {
     /// Takes both clocks; a new session day empties the day's counters.
     pub(crate) fn observe(&mut self, now_mono: i64, now_utc: i64) {
         (self.now_mono, self.now_utc) = (now_mono, now_utc);
+        if !self.is_folding {
+            self.clock.observe(now_mono, now_utc);
+            self.drop_copy.begin(now_mono);
+        }
         let day = (now_utc.saturating_sub(self.session_start_ns)).div_euclid(DAY_NS);
         if day > self.day {
             let is_first = self.day == i64::MIN;

@@ -3,6 +3,7 @@
 use crate::extended::counts::{Counts, Window};
 use crate::rate::{self, Bucket};
 use pretrade_records::level_limit::LEVEL_LIMIT_COUNT;
+use pretrade_records::parameter::Parameter;
 use pretrade_records::units::{NS_PER_MS, PPM, UNLIMITED};
 use pretrade_records::{LevelLimit, ReasonCode};
 use pretrade_shm::controls::row_flags;
@@ -87,6 +88,8 @@ pub struct Party {
     pub slot: Option<usize>,
     /// Short sales of the instrument are bounded (control 6).
     pub is_short_bounded: bool,
+    /// Control 18 of a strategy, trader or desk: largest long and short position in one instrument.
+    pub position_max: (i64, i64),
     /// Configured limits, one bit each.
     pub mask: u64,
     limits: [i64; LEVEL_LIMIT_COUNT],
@@ -130,6 +133,7 @@ impl Party {
             id,
             slot,
             is_short_bounded: false,
+            position_max: (UNLIMITED, UNLIMITED),
             mask: 0,
             limits: [UNLIMITED; LEVEL_LIMIT_COUNT],
             window_ns: WINDOW_NS,
@@ -159,6 +163,11 @@ impl Party {
                 self.limits[limit as usize] = if limit.is_shared() && value != UNLIMITED { shared } else { value };
             }
         }
+        if matches!(self.level, Level::Strategy | Level::Trader | Level::Desk) {
+            let most = |p: Parameter| row.static_limits.get(p).unwrap_or(UNLIMITED);
+            let shared = |n: i64| if n == UNLIMITED { n } else { (i128::from(n.max(0)) * i128::from(share_ppm) / i128::from(PPM)) as i64 };
+            self.position_max = (shared(most(Parameter::PositionMaxLong)), shared(most(Parameter::PositionMaxShort)));
+        }
         self.window_ns = self.configured(LevelLimit::WindowMs).map_or(WINDOW_NS, |ms| ms.max(1).saturating_mul(NS_PER_MS));
         self.interval_new = self.per_minute(LevelLimit::RateNewPerMin);
         self.interval_replace = self.per_minute(LevelLimit::RateReplacePerMin);
@@ -167,12 +176,21 @@ impl Party {
 
     /// A row that cannot be read: whatever it bounds is bounded at zero.
     pub fn close(&mut self) {
+        if self.bounds_position() {
+            self.position_max = (0, 0);
+        }
         for &limit in LevelLimit::ALL {
             if self.mask >> limit as u32 & 1 != 0 && !matches!(limit, LevelLimit::ParentId | LevelLimit::WindowMs) {
                 self.limits[limit as usize] = 0;
             }
         }
         (self.interval_new, self.interval_replace) = (self.per_minute(LevelLimit::RateNewPerMin), self.per_minute(LevelLimit::RateReplacePerMin));
+    }
+
+    /// True where control 18 is configured at this row.
+    #[must_use]
+    pub fn bounds_position(&self) -> bool {
+        self.position_max != (UNLIMITED, UNLIMITED)
     }
 
     fn per_minute(&self, limit: LevelLimit) -> i64 {

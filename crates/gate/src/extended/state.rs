@@ -59,10 +59,12 @@ impl Gate {
         let x = &mut self.extended;
         x.has_losses = x.parties.iter().any(super::party::Party::has_loss_limit);
         x.has_margin = x.parties.iter().any(|p| p.level == Level::Account && p.configured(LevelLimit::Margin).is_some());
-        let is_configured = x.parties.iter().any(|p| p.mask != 0 || p.is_short_bounded)
+        let is_configured = x.parties.iter().any(|p| p.mask != 0 || p.is_short_bounded || p.bounds_position())
             || x.self_match != SelfMatch::Off
             || x.has_tiers()
-            || self.annex.binds_orders();
+            || self.annex.binds_orders()
+            || x.drop_copy.is_on()
+            || x.clock.is_on();
         if is_configured && !x.is_on {
             x.make_room();
             x.is_on = true;
@@ -80,6 +82,7 @@ impl Gate {
         for order in live {
             let involved = self.involved_of(&order);
             self.move_value(involved, order.side, self.working_value(&order));
+            self.move_quantity(involved, order.instrument as usize, order.side, order.counted);
             self.extended.own.add(self.own_place(&order), order.side, order.price);
         }
         for at in 0..self.cold.len() {
@@ -166,7 +169,12 @@ impl Gate {
         } else {
             None
         };
-        Scope::of(c, &self.extended, margin, &self.cold[at.instrument].in_force)
+        let mut scope = Scope::of(c, &self.extended, margin, &self.cold[at.instrument].in_force, at.cell);
+        if !(self.annex.buckets.is_empty() && self.annex.checks.is_empty() || c.request.is_reduction()) {
+            scope.buckets = self.check_buckets(c, at);
+            scope.user = self.check_user(c, &scope, at);
+        }
+        scope
     }
 
     /// What a folded order was valued at, from what its decision read.
@@ -189,6 +197,7 @@ impl Gate {
             live.price = implied;
         }
         self.move_value(involved, order.side, worth);
+        self.move_quantity(involved, at.instrument, order.side, order.quantity);
         self.count(involved, Counts { value: worth, quantity: order.quantity, orders: 1, ..Counts::default() }, now_mono);
         let place = at.instrument * self.accounts.len() + if self.extended.self_match == SelfMatch::Account { at.account } else { 0 };
         self.extended.own.add(place, order.side, implied);
@@ -210,6 +219,7 @@ impl Gate {
         let now = self.orders.get(old.client_order_id, old.session_id).copied();
         let grown = now.map_or(0, |now| self.working_value(&now)) - before;
         self.move_value(involved, order.side, grown);
+        self.move_quantity(involved, old.instrument as usize, old.side, now.map_or(0, |now| now.counted) - old.counted);
         self.count(involved, Counts { value: grown.max(0), quantity: added, orders: 1, ..Counts::default() }, now_mono);
         self.extended.own.add(self.own_place(old), order.side, implied);
         for ledger in self.extended.ledgers(above) {
@@ -250,11 +260,24 @@ impl Gate {
         }
     }
 
+    /// Working quantity of one instrument, for everyone who keeps a book of it.
+    fn move_quantity(&mut self, involved: Involved, at: usize, side: u8, by: i64) {
+        let x = &mut self.extended;
+        let count = x.instruments.len();
+        for place in involved.iter().filter(|place| (1..x.desks_at.end).contains(place)) {
+            let book = &mut x.books[place * count + at];
+            let working = if side == Side::BUY as u8 { &mut book.working_buy } else { &mut book.working_sell };
+            *working = working.saturating_add(by);
+        }
+    }
+
     /// Acts on a venue message with everything it moves in the extended state.
     pub(crate) fn apply_venue_extended(&mut self, m: &VenueMessage) -> bool {
         let Ok(kind) = VenueKind::try_from(m.kind) else { return self.apply_message(m) };
-        if kind == VenueKind::Position {
-            return self.state_position(m);
+        match kind {
+            VenueKind::Position => return self.state_position(m),
+            VenueKind::DropCopy => return self.apply_message(m),
+            _ => {}
         }
         let named = if matches!(kind, VenueKind::Replaced | VenueKind::ReplaceRejected) && m.original_client_order_id != 0 {
             m.original_client_order_id
@@ -270,6 +293,7 @@ impl Gate {
             let now = after.map_or(0, |after| self.working_value(&after));
             let involved = self.involved_of(&order);
             self.move_value(involved, order.side, now - worth);
+            self.move_quantity(involved, order.instrument as usize, order.side, after.map_or(0, |after| after.counted) - order.counted);
             if after.is_none_or(|after| after != order) {
                 self.extended.own.loosen(self.own_place(&order), order.side);
             }
