@@ -199,24 +199,43 @@ def standing(e: Episodes, calm: Sequence[Row]) -> list[tuple[str, float, int, fl
     return sorted(out, key=lambda r: (-r[1], r[3]))
 
 
+def _free(e: Episodes, kind: str) -> tuple[int, float]:
+    """False HIGH without the caps in the benign families, and the hours."""
+    hours = sum(float(r["hours"]) for f in BENIGN for r in e.rows(f, kind))
+    return int(sum(e.worst(f, kind, lambda found: sum(int(r["false_high_free"]) for r in found), most=True) for f in BENIGN)), hours
+
+
 def _verdict(e: Episodes, calm: Sequence[Row]) -> list[str]:
     ranked = standing(e, calm)
     best, share, n, false = ranked[0]
-    ours = {kind: (s, f) for kind, s, _, f in ranked}
-    rows = [[f"`{k}`", "not ranked: above twice a budget" if s < 0 else _share(round(s * n), n), f"{f:.2f}"] for k, s, _, f in ranked]
-    tied = [k for k, s, _, _ in ranked if s >= 0 and wilson(round(s * n), n)[1] >= wilson(round(share * n), n)[0]]
-    text = [
-        *grid(["contender", "HIGH in time, falls and evaporations", "false HIGH an hour, benign families"], rows),
-        f"By these numbers the champion is `{best}` ({share:.2f} in time, {false:.2f} false HIGH an hour); not told apart from it by the first",
-        "column:",
-        f"{', '.join(f'`{k}`' for k in tied)}.",
+    ours = next(r for r in ranked if r[0] == "pca")
+    free = {kind: (count / hours, *(x / hours for x in poisson_interval(count))) for kind in KINDS for count, hours in [_free(e, kind)]}
+    rows = [
+        [
+            f"`{k}`",
+            "not ranked: above twice a budget" if s < 0 else _share(round(s * n), n),
+            f"{f:.2f}",
+            f"{free[k][0]:.2f} ({free[k][1]:.2f} to {free[k][2]:.2f})",
+        ]
+        for k, s, _, f in ranked
     ]
-    if best != "pca":
-        text.append(
-            f"`pca`, which the demo and `replay` use, stands at {ours['pca'][0]:.2f} and {ours['pca'][1]:.2f}: **it does not beat the simpler one, "
-            "and this page says so.** It stays the default of the demo, whose models and stories were fixed before; its worth is in its reasons "
-            "and in stress that a rule on one or two features does not read. The winner is one flag away where it serves (`--kind`)."
-        )
+    tied = [k for k, s, _, _ in ranked if s >= 0 and wilson(round(s * n), n)[1] >= wilson(round(share * n), n)[0]]
+    quieter = [k for k in tied if free[k][2] < free["pca"][1]]
+    text = grid(["contender", "HIGH in time, falls and evaporations", "false HIGH an hour, benign families", "the same without caps"], rows)
+    if "pca" in tied and ours[3] <= false:
+        text += [
+            "Ranked by the first column, then the second; where two are not told apart, the simpler one that ships stays. By that rule champion is",
+            f"`pca`. Not told apart from it by the first column: {', '.join(f'`{k}`' for k in tied if k != 'pca')}.",
+            "**It beats none of these in falls.**",
+        ]
+    else:
+        text += [f"Ranked by the first column, then the second, the champion is `{best}`; `pca` loses to it, and the demo still uses `pca`."]
+    if quieter:
+        text += [
+            "Take the caps off and the picture turns: certainly fewer false HIGH than `pca` in the benign families have "
+            f"{', '.join(f'`{k}`' for k in quieter)}.",
+            "The caps, not the model, keep `pca` quiet; where there is no book to cap by, it is the louder one. On real days see the other table.",
+        ]
     return [*text, ""]
 
 
@@ -286,6 +305,8 @@ first scoring. Real days stand in [stress_days.md](../stress_days.md), with the 
 
 _TAIL: Final = """## Known failures
 
+* `max_z`, three z-scores and no training, is level with `pca` in falls here and sees more of the real days. Where a desk wants one number and no
+  model, that rule is the one to hold against ours.
 * Evidence caps decide the moment of HIGH in most falls, which is why contenders look alike with them; without them they differ, and so do
   false alarms.
 * On real days the picture is another: see the table of [stress days](../stress_days.md). A retreat of both sides shows in few features; a mean over

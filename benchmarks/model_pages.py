@@ -37,8 +37,6 @@ def regimes(f: Facts) -> str:
     ]  # fmt: skip
     chain = sorted(f["chain"].items(), key=lambda item: -item[1]["mean"])
     volatility, calm = f["volatility"], f["calm"]
-    best = max((n for n in f["chain"] if n != "hmm, filtered"), key=lambda n: f["chain"][n]["mean"])
-    found = max(volatility, key=lambda n: volatility[n]["agreement"]["mean"])
     density = {n: v["hmm"] for n, v in f["density"].items()}
     return (
         "\n".join(
@@ -78,12 +76,7 @@ def regimes(f: Facts) -> str:
                         for n, v in volatility.items()
                     ),
                 ),
-                f"On the chain the best reader but the bare filter is `{best}`; on shifting volatility it is `{found}`"
-                + (
-                    ": the champion is the one that ships."
-                    if found == "hmm" and best.startswith("hmm")
-                    else ". Where that is not `hmm`, ours loses, and this says so: a regime is context, and a desk may read the simpler one."
-                ),
+                _regime_verdict(f["chain"], volatility),
                 "",
                 "## No known regime",
                 "",
@@ -117,6 +110,28 @@ def regimes(f: Facts) -> str:
             ]
         )
         + "\n"
+    )
+
+
+def _regime_verdict(chain: Facts, volatility: Facts) -> str:
+    """Who is best where, and whether that is certain."""
+    out = []
+    for where, told, ours in (
+        ("the chain", chain, "hmm, with dwell"),
+        ("shifting volatility", {n: v["agreement"] for n, v in volatility.items()}, "hmm"),
+    ):
+        best = max((n for n in told if n != "hmm, filtered"), key=lambda n: told[n]["mean"])
+        sure = told[best]["low"] > told[ours]["high"]
+        verdict = "certainly" if sure else "not certainly: the intervals overlap"
+        out.append(
+            f"On {where} ours with its dwell is best." if best == ours else f"On {where} `{best}` is better than ours with its dwell, {verdict}."
+        )
+    return " ".join(
+        [
+            *out,
+            "The jump model needs no densities; the HMM stays the one that ships because its densities are what the alarm for no known regime is made of.",
+            "Dwell costs it agreement on a chain that switches often.",
+        ]
     )
 
 

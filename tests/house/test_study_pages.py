@@ -18,13 +18,13 @@ def _module(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module(name)
 
 
-@pytest.mark.parametrize(("module", "page"), [("stress_page", "docs/stress_days.md")])
+@pytest.mark.parametrize(("module", "page"), [("stress_page", "docs/stress_days.md"), ("anomaly_page", "docs/models/anomaly.md")])
 def test_a_page_is_what_its_results_make(module: str, page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made = _module(module, monkeypatch)
     assert (ROOT / page).read_text() == made.page(*made.read(RESULTS)), f"{page} differs: run benchmarks/{module}.py"
 
 
-@pytest.mark.parametrize("page", ["ablations.md", "systemic.md"])
+@pytest.mark.parametrize("page", ["regimes.md", "clusters.md", "ablations.md", "systemic.md"])
 def test_a_model_page_is_what_its_results_make(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made = _module("model_pages", monkeypatch).PAGES[page]
     assert (ROOT / "docs/models" / page).read_text() == made(RESULTS), f"{page} differs: run benchmarks/model_pages.py"
@@ -55,6 +55,19 @@ def test_the_worst_training_seed_counts(monkeypatch: pytest.MonkeyPatch) -> None
     assert made.Table(seeds).first("gold_20230501", "vae", "1.0", "high", 0) == 9.5
     assert made.Table(seeds).other("gold_20230501", "vae", "1.0", "high") == 2
     assert made.Table([*seeds, {**seeds[0], "high_s": ""}]).first("gold_20230501", "vae", "1.0", "high", 0) is None
+
+
+def test_shares_and_leads_of_episodes_count_those_that_never_alarmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = _module("anomaly_page", monkeypatch)
+    common = {"family": "seller", "contender": "vae", "minus_1pct_s": "50.0"}
+    good = [{**common, "fit_seed": "0", "high_s": s} for s in ("40.0", "45.0", "49.0")]
+    bad = [{**common, "fit_seed": "1", "high_s": s} for s in ("30.0", "", "55.0")]
+    episodes = made.Episodes([*good, *bad])
+    assert episodes.worst("seller", "vae", made.before("high_s", "minus_1pct_s")) == 1, "the second seed is the worst: one in time"
+    assert made.lead("high_s", "minus_1pct_s", 0.5)(good) == 5.0
+    assert made.lead("high_s", "minus_1pct_s", 0.0)(bad) == float("-inf")
+    assert made.wilson(0, 20) == pytest.approx((0.0, 0.161), abs=1e-3)
+    assert made.wilson(20, 20) == pytest.approx((0.839, 1.0), abs=1e-3)
 
 
 def test_ranking_quality_is_one_for_a_perfect_score_and_the_share_for_a_random_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,6 +129,7 @@ def test_half_the_budget_never_alarms_earlier(blocks: tuple[Prepared, Prepared, 
     knots = [judge.score_map(factor).knots for factor in (0.5, 1.0, 2.0)]
     assert knots[0][2] > knots[1][2] > knots[2][2]
     assert knots[0][3] > knots[1][3] > knots[2][3]
+    assert judge.score_map().at(2.0, config.anomaly).knots == pytest.approx(knots[2]), "the same tail, read at other budgets"
 
 
 def test_alarms_within_a_minute_of_each_other_are_one_event() -> None:
