@@ -138,9 +138,9 @@ impl FirmLoop {
         desk.failed.map_or(Ok(()), |problem| Err(raise(py, "SimulationError", problem)))
     }
 
-    /// Orders sent and orders refused so far.
-    fn counts(&self) -> (u64, u64) {
-        (self.0.sent, self.0.refused)
+    /// Orders sent, refused by the gate, and rejected by the venue so far.
+    fn counts(&self) -> (u64, u64, u64) {
+        (self.0.sent, self.0.refused, self.0.rejected)
     }
 
     /// Lots held by maker, momentum and execution, and cash in 1e-9 price units times lots.

@@ -21,6 +21,12 @@ impl Simulator {
     #[new]
     fn new(parameters: &str, seed: u64, ts_start: i64) -> PyResult<Self> {
         let p: Parameters = serde_json::from_str(parameters).map_err(|e| PyValueError::new_err(format!("market parameters: {e}")))?;
+        if p.protections.rules().is_none() {
+            return Err(PyValueError::new_err(format!(
+                "protections are {:?}; known are \"off\", \"late\", \"full\", or a table of rules",
+                p.protections
+            )));
+        }
         let tick_size = p.tick_size;
         Ok(Self { entry: Entry::new(Market::new(p, seed, ts_start), tick_size) })
     }

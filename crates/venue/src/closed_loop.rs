@@ -3,7 +3,7 @@
 use crate::entry::Entry;
 use crate::firm::{Answer, Firm, LOOKS_EVERY_NS, View};
 use crate::rng::Draws;
-use pretrade_records::{Event, Order};
+use pretrade_records::{Event, Order, VenueKind};
 use std::collections::VecDeque;
 
 /// The firm's own infrastructure between it and the market.
@@ -45,6 +45,8 @@ pub struct ClosedLoop {
     pub sent: u64,
     /// Orders the gate refused.
     pub refused: u64,
+    /// Orders the venue rejected.
+    pub rejected: u64,
 }
 
 impl ClosedLoop {
@@ -52,7 +54,7 @@ impl ClosedLoop {
     #[must_use]
     pub fn new(firm: Firm, latency: OrderLatency, seed: u64, from: i64, onset: i64) -> Self {
         let draws = Draws::new(seed, LINK);
-        Self { firm, latency, draws, under_way: VecDeque::new(), next_look: from + LOOKS_EVERY_NS, onset, sent: 0, refused: 0 }
+        Self { firm, latency, draws, under_way: VecDeque::new(), next_look: from + LOOKS_EVERY_NS, onset, sent: 0, refused: 0, rejected: 0 }
     }
 
     /// The firm.
@@ -138,6 +140,7 @@ impl ClosedLoop {
         if !answers.is_empty() {
             desk.hear_venue(&answers, now);
             answers.iter().for_each(|m| self.firm.told(m));
+            self.rejected += answers.iter().filter(|m| (m.flags >> 8) as u8 == VenueKind::Rejected as u8).count() as u64;
         }
     }
 }

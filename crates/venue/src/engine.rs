@@ -130,6 +130,18 @@ impl Engine {
         self.ladder.queue(side, tick).map(|slot| (self.ladder.order(slot).order_id, self.ladder.order(slot).size))
     }
 
+    /// First tick of the ladder.
+    #[must_use]
+    pub fn lowest_tick(&self) -> i32 {
+        self.ladder.lowest()
+    }
+
+    /// Last tick of the ladder.
+    #[must_use]
+    pub fn highest_tick(&self) -> i32 {
+        self.ladder.highest()
+    }
+
     /// True where the tick lies on the ladder.
     #[must_use]
     pub fn is_on_ladder(&self, tick: i32) -> bool {

@@ -3,7 +3,7 @@
 use crate::engine::Handle;
 use crate::market::Market;
 use pretrade_records::order::{Action, POST_ONLY};
-use pretrade_records::{Event, EventFlags, EventKind, Order, OrderType, Side, TimeInForce, VenueKind};
+use pretrade_records::{Event, EventFlags, EventKind, Order, OrderType, Phase, Side, TimeInForce, VenueKind};
 use std::collections::HashMap;
 
 /// Furthest an outside market order walks, ticks.
@@ -73,7 +73,19 @@ impl Entry {
         }
     }
 
+    /// True where the venue's state takes such an order: resting ones alone while it collects, none when it is closed.
+    fn admits(&self, rests: bool) -> bool {
+        match self.market.engine.phase() {
+            Phase::Continuous | Phase::LimitLocked => true,
+            Phase::PreOpen | Phase::Halted => rests,
+            _ => false,
+        }
+    }
+
     fn enter_cancel(&mut self, order: &Order, owner: u32) {
+        if self.market.engine.phase() == Phase::Closed {
+            return self.answer(owner, &Order { client_order_id: order.original_client_order_id, ..*order }, VenueKind::CancelRejected, 0);
+        }
         match self.working.remove(&(owner, order.session_id, order.original_client_order_id)) {
             Some((known, handle)) => {
                 self.market.cancel(handle);
@@ -109,6 +121,9 @@ impl Entry {
         let is_fok = order.time_in_force == TimeInForce::FillOrKill as u8;
         let is_market = order.order_type == OrderType::Market as u8;
         let rests = !(is_market || is_fok || order.time_in_force == TimeInForce::ImmediateOrCancel as u8);
+        if !self.admits(rests) {
+            return self.answer(owner, order, VenueKind::Rejected, 0);
+        }
         let takeable = self.market.engine.takeable(side, tick, order.quantity);
         if order.flags & POST_ONLY != 0 && takeable > 0 {
             return self.answer(owner, order, VenueKind::Rejected, 0);
@@ -139,7 +154,7 @@ impl Entry {
             Order { side: known.side, account_id: known.account_id, strategy_id: known.strategy_id, instrument_id: known.instrument_id, ..*order };
         let resting = self.market.engine.resting(handle);
         let tick = self.tick_of(&order, Side::try_from(known.side).unwrap_or(Side::None)).filter(|t| self.market.engine.is_on_ladder(*t));
-        let (Some(tick), true) = (tick, order.quantity > 0) else {
+        let (Some(tick), true) = (tick, order.quantity > 0 && self.admits(true)) else {
             return self.answer(owner, &order, VenueKind::ReplaceRejected, resting);
         };
         self.working.remove(&key);

@@ -10,6 +10,7 @@ pub use rules::{Breaker, Fall, Rules, StopLogic, Velocity};
 use stops::{Stops, is_triggered};
 
 mod guards;
+mod market_calls;
 mod orders;
 mod path;
 mod rules;
@@ -140,6 +141,7 @@ pub struct Exchange {
     velocity: Path,
     breaker: Path,
     falls_seen: usize,
+    is_guarded: bool,
     reports: Vec<Report>,
 }
 
@@ -149,8 +151,10 @@ impl Exchange {
     pub fn new(engine: Engine, rules: Rules, phase: Phase, reference: i32) -> Self {
         let velocity = Path::new(rules.velocity.map_or(0, |v| v.window_ns));
         let breaker = Path::new(rules.breaker.map_or(0, |b| b.window_ns));
+        let is_guarded = Self::has_guards(&rules);
         Self {
             engine,
+            is_guarded,
             rules,
             phase,
             until: None,

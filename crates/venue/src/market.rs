@@ -4,10 +4,11 @@
 //! Nobody but the seller knows when the selling starts; the crash emerges from inventory limits, withdrawal and stops
 //! (Paddrik et al. 2012; Kirilenko et al. 2017 for the roles).
 use crate::engine::{Engine, Handle};
+use crate::exchange::{Exchange, Lifetime, Request};
 use crate::parameters::Parameters;
 use crate::recorder::Recorder;
 use crate::rng::Draws;
-use pretrade_records::Side;
+use pretrade_records::{Phase, Side};
 use std::collections::{BinaryHeap, VecDeque};
 
 mod background;
@@ -163,8 +164,8 @@ struct Furthest {
 /// The simulated market of one instrument.
 pub struct Market {
     p: Parameters,
-    /// The matching engine.
-    pub engine: Engine,
+    /// The venue: book, states, protections.
+    pub engine: Exchange,
     /// What has been published.
     pub recorder: Recorder,
     queue: BinaryHeap<Due>,
@@ -203,6 +204,11 @@ pub struct Market {
     bargains: i64,
     refill_due: [bool; 2],
     outside: Vec<crate::recorder::Fill>,
+}
+
+fn venue_of(p: &Parameters) -> Exchange {
+    let engine = Engine::new(p.open_tick - p.ladder_ticks, 2 * p.ladder_ticks as usize);
+    Exchange::new(engine, p.protections.rules().unwrap_or_default(), Phase::Continuous, p.open_tick)
 }
 
 const fn side_of(i: u8) -> Side {
@@ -252,7 +258,7 @@ impl Market {
         let regimes = [(p.regime_sd.0, 1_200.0), (p.regime_sd.1, 600.0), (p.regime_sd.2, 1_800.0), (p.flow_sd, 40.0)]
             .map(|(sd, tau_s)| Regime::new(sd, tau_s, &mut setup));
         let mut market = Self {
-            engine: Engine::new(p.open_tick - p.ladder_ticks, 2 * p.ladder_ticks as usize),
+            engine: venue_of(&p),
             recorder: Recorder::new(p.instrument_id, p.tick_size, p.feed_latency_ns),
             queue: BinaryHeap::new(),
             queued: 0,
@@ -308,14 +314,32 @@ impl Market {
             if at > ts {
                 break;
             }
+            if self.engine.pause_ends().is_some_and(|ends| ends <= at) {
+                self.end_pause();
+                continue;
+            }
             self.queue.pop();
             self.now = at;
             self.recorder.now = at;
+            self.engine.advance(at, &mut self.recorder);
             self.act(wake);
             self.after_event();
         }
+        if self.engine.pause_ends().is_some_and(|ends| ends <= ts) {
+            self.end_pause();
+        }
         self.now = ts;
         self.recorder.now = ts;
+        self.engine.advance(ts, &mut self.recorder);
+    }
+
+    /// A pause of trading ends with an auction.
+    fn end_pause(&mut self) {
+        self.now = self.engine.pause_ends().unwrap_or(self.now);
+        self.recorder.now = self.now;
+        self.engine.advance(self.now, &mut self.recorder);
+        self.trades(Side::None);
+        self.after_event();
     }
 
     /// Goes on under other numbers from the present.
@@ -333,11 +357,13 @@ impl Market {
 
     /// Enters an order from outside at the present; returns what was filled at once, by price, and the resting handle.
     pub fn enter(&mut self, side: Side, tick: i32, quantity: i64, rests: bool) -> (Vec<(i32, i64)>, Option<Handle>) {
-        let (_, handle) = self.engine.limit(OUTSIDE, side, tick, quantity, rests, &mut self.recorder);
-        let prints = self.recorder.prints().to_vec();
+        // What lies off the ladder trades what it can and rests nothing.
+        let lifetime = if rests && self.engine.is_on_ladder(tick) { Lifetime::Day } else { Lifetime::ImmediateOrCancel };
+        let tick = tick.clamp(self.engine.lowest_tick(), self.engine.highest_tick());
+        let entered = self.engine.enter(Request { lifetime, ..Request::limit(OUTSIDE, side, tick, quantity) }, &mut self.recorder);
         self.trades(side);
         self.after_event();
-        (prints, handle)
+        entered.map_or((Vec::new(), None), |e| (e.fills, e.handle))
     }
 
     /// Cancels an outside order; returns the size that left the book.
@@ -350,11 +376,11 @@ impl Market {
     /// Replaces an outside order, see [`Engine::replace`]; returns what was filled at once, by price, and the resting handle.
     pub fn replace(&mut self, handle: Handle, tick: i32, quantity: i64) -> (Vec<(i32, i64)>, Option<Handle>) {
         let Some(side) = self.engine.side_of(handle) else { return (Vec::new(), None) };
-        let (_, handle) = self.engine.replace(handle, tick, quantity, &mut self.recorder);
-        let prints = self.recorder.prints().to_vec();
+        let entered = self.engine.replace(handle, tick, quantity, &mut self.recorder);
         self.trades(side);
         self.after_event();
-        (prints, handle)
+        // What the venue refuses to change stays as it is.
+        entered.map_or((Vec::new(), Some(handle)), |e| (e.fills, e.handle))
     }
 
     /// Fills of outside orders that rested, since the last call.

@@ -1,6 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Every number of the simulated market; Python holds the values a user changes, these are the defaults.
+use crate::exchange::Rules;
 use serde::{Deserialize, Serialize};
+
+/// Protections of the venue: a profile by its name, or rules of one's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Protections {
+    /// `off`, `late` or `full`.
+    Profile(String),
+    /// Every rule written out; what is left out is off.
+    Own(Rules),
+}
+
+impl Protections {
+    /// The rules, `None` where no profile has that name.
+    #[must_use]
+    pub fn rules(&self) -> Option<Rules> {
+        match self {
+            Protections::Profile(name) => Rules::profile(name),
+            Protections::Own(rules) => Some(rules.clone()),
+        }
+    }
+}
 
 /// Parameters of one simulated market. Rates are per second, sizes in lots, distances in ticks unless named otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,6 +38,8 @@ pub struct Parameters {
     pub ladder_ticks: i32,
     /// Receive latency of the published feed, ns.
     pub feed_latency_ns: i64,
+    /// When the venue stops trading: `off`, `late`, `full`, or rules of one's own.
+    pub protections: Protections,
 
     /// Standard deviation of the fundamental value, ticks per square-root second.
     pub value_volatility: f64,
@@ -163,6 +187,7 @@ impl Default for Parameters {
             open_tick: 19_200,
             ladder_ticks: 4_096,
             feed_latency_ns: 50_000,
+            protections: Protections::Profile("off".to_owned()),
             value_volatility: 0.3,
             value_drift: 0.0,
             depth_scale: 1.0,
@@ -241,7 +266,7 @@ impl Parameters {
         macro_rules! must_stay {
             ($($name:ident),*) => { $(if self.$name != next.$name { return Err(stringify!($name)); })* };
         }
-        must_stay!(instrument_id, tick_size, open_tick, ladder_ticks, makers, maker_cap, maker_cap_scale, maker_quote, maker_wake_rate);
+        must_stay!(protections, instrument_id, tick_size, open_tick, ladder_ticks, makers, maker_cap, maker_cap_scale, maker_quote, maker_wake_rate);
         must_stay!(maker_threshold, fundamentals, stops, stop_distance, stop_size, momentum, regime_sd, flow_sd, seller_start);
         *self = next;
         Ok(())

@@ -70,6 +70,8 @@ class Played:
         Of everything published.
     sent, refused
         Orders and cancels of the firm that went to the venue, and those that did not.
+    rejected
+        Orders that the venue rejected.
     position
         Lots by strategy.
     cash
@@ -79,6 +81,7 @@ class Played:
     event_log_hash: str
     sent: int
     refused: int
+    rejected: int
     position: dict[int, int]
     cash: int
 
@@ -127,5 +130,4 @@ def run(what: LongRun, config: Config) -> Played:
         held = OPENING_POSITION + simulator.position(ACCOUNT, INSTRUMENT_ID)
         if held != sum(position):
             raise SimulationError(f"the firm holds {sum(position)} lots by its own count and {held} by the venue's")
-        sent, refused = firm.counts()
-        return Played(simulator.event_log_hash, sent, refused, dict(zip((MAKER, MOMENTUM, EXECUTION), position, strict=True)), cash)
+        return Played(simulator.event_log_hash, *firm.counts(), dict(zip((MAKER, MOMENTUM, EXECUTION), position, strict=True)), cash)

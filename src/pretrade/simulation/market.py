@@ -49,7 +49,7 @@ class MarketParameters:
     value_volatility
         Factor on the volatility of the fundamental value.
     overrides
-        Any other parameter by name.
+        Any other parameter by name; ``protections`` is ``"off"``, ``"late"``, ``"full"`` or a table of rules.
     """
 
     seller_start: int | None = None
@@ -103,7 +103,10 @@ class Simulator:
     def __init__(self, market: MarketParameters, seed: int, ts_start: int) -> None:
         if seed < 0:
             raise SimulationError(f"seed is {seed}; it must not be negative")
-        self._native = _native.Simulator(market.as_json(), seed, ts_start)
+        try:
+            self._native = _native.Simulator(market.as_json(), seed, ts_start)
+        except ValueError as e:
+            raise SimulationError(str(e)) from e
 
     def change(self, market: MarketParameters) -> None:
         """Go on under other numbers from the present.

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from pretrade.bus import JournalReader
-from pretrade.domain import Config
+from pretrade.domain import Config, EventKind, Phase
+from pretrade.domain.errors import SimulationError
 from pretrade.simulation.arms import Static
 from pretrade.simulation.closed_loop import LongRun, Played, run
-from pretrade.simulation.market import CALM_START_NS, SELLER_START_NS, WARM_UP_S, MarketParameters, crash_market
+from pretrade.simulation.market import CALM_START_NS, SELLER_START_NS, WARM_UP_S, MarketParameters, Simulator, crash_market, with_overrides
 from pretrade.simulation.play import play
 from pretrade.simulation.scenario import Episode
 
@@ -110,3 +111,24 @@ def test_latency_of_orders_moves_no_draw_of_the_market() -> None:
     assert nothing_arrives.sent > 0
     assert nothing_arrives.position[1] == 0
     assert run(dataclasses.replace(slow, order_latency=(500e9, 1.0)), Config.load()).event_log_hash == nothing_arrives.event_log_hash
+
+
+def _halting(seed: int) -> LongRun:
+    market = with_overrides(crash_market(), protections="late")
+    return LongRun(market, seed, SELLER_START_NS - 300 * _SECOND, quiet_s=240.0, seconds=110.0, ts_onset=SELLER_START_NS)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_no_order_leaves_for_a_reserved_market(seed: int, tmp_path: Path) -> None:
+    gated, _ = _log(_halting(seed), tmp_path / "log")
+    reader, states = JournalReader(tmp_path / "log"), list[int]()
+    while len(events := reader.read()):
+        states += events["aux"][events["kind"] == EventKind.STATUS].tolist()
+    assert states[:2] == [Phase.HALTED, Phase.AUCTION]
+    assert (gated.rejected, gated.refused > 0) == (0, True)
+    assert run(dataclasses.replace(_halting(seed), has_gate=False), Config.load()).rejected > 0
+
+
+def test_unknown_protections_are_refused() -> None:
+    with pytest.raises(SimulationError, match=r'protections are Profile\("sometimes"\); known are "off", "late", "full"'):
+        Simulator(with_overrides(MarketParameters(), protections="sometimes"), 1, 0)

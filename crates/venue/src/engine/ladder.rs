@@ -81,6 +81,14 @@ impl Ladder {
         }
     }
 
+    pub fn lowest(&self) -> i32 {
+        self.lowest_tick
+    }
+
+    pub fn highest(&self) -> i32 {
+        self.lowest_tick + self.levels[0].len() as i32 - 1
+    }
+
     pub fn live(&self) -> u32 {
         (self.pool.len() - self.free.len()) as u32
     }
