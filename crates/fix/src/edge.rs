@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The gateway's application: orders of the EMS through the gate to the venue, the venue's answers back.
 mod answers;
+mod copies;
 mod duties;
 mod holds;
+mod mass;
 mod orders;
 mod recovery;
 mod venue;
@@ -12,8 +14,9 @@ use crate::header::Header;
 use crate::keeper::Keeper;
 use crate::server::{Application, Server, ServerError};
 use crate::session::{Now, Session};
-use crate::settings::{EdgeSettings, address};
+use crate::settings::{EdgeSettings, EmsTable, address};
 use crate::store::Store;
+use crate::tls::Tls;
 use pretrade_gate::look::Posture;
 use pretrade_gate::{Gate, VenueMessage};
 use pretrade_records::Decision;
@@ -30,6 +33,7 @@ const VENUE: usize = 0;
 /// The gate's session of every order: ids are unique towards the venue, whoever sent them.
 const GATE_SESSION: u32 = 1;
 const LIVE_ORDERS: usize = 1 << 16;
+const REFUSAL_EVERY_NS: i64 = 1_000_000_000;
 
 /// Tells the operator a line.
 pub type Say = Box<dyn FnMut(&str) + Send>;
@@ -88,6 +92,10 @@ pub struct Edge {
     desk: Desk,
     asked: holds::Asked,
     say: Say,
+    refusal_told: i64,
+    /// Reports for the drop-copy sessions, not sent yet.
+    copies: Vec<(&'static [u8], Vec<u8>)>,
+    dead_man_told: i64,
 }
 
 impl Edge {
@@ -105,6 +113,10 @@ impl Edge {
         let mut sessions = vec![(Session::new(venue, Store::open(&settings.run, &names[0])?), Some(venue_address))];
         for (table, name) in settings.ems.iter().zip(&names[1..]) {
             let of = table.session.settings(false, settings.alert_tag).map_err(fail)?;
+            sessions.push((Session::new(of, Store::open(&settings.run, name)?), None));
+        }
+        for (table, name) in settings.drop_copies.iter().zip(&names[1 + settings.ems.len()..]) {
+            let of = table.settings(false, settings.alert_tag).map_err(fail)?;
             sessions.push((Session::new(of, Store::open(&settings.run, name)?), None));
         }
         let keeper = Keeper::start(&settings.run, &settings.journals, &names)?;
@@ -134,13 +146,25 @@ impl Edge {
             asked,
             settings,
             say,
+            refusal_told: i64::MIN / 2,
+            copies: Vec::new(),
+            dead_man_told: i64::MIN / 2,
         };
         edge.recover(now)?;
         edge.tell_phases(now)?;
         let listen = address(&edge.settings.listen).map_err(fail)?;
+        let accepts_with = edge.settings.listen_tls.as_ref().map(Tls::acceptor).transpose().map_err(fail)?;
+        let reaches_with = edge.settings.venue_tls.as_ref().map(Tls::initiator).transpose().map_err(fail)?;
+        let pins = edge.settings.ems.iter().map(EmsTable::pin).collect::<Result<Vec<_>, _>>().map_err(fail)?;
         let busy_poll_ns = i64::from(edge.settings.busy_poll_us) * 1_000;
         let mut server = Server::new(edge, sessions, stop)?;
         server.set_busy_poll(busy_poll_ns);
+        server.set_tls(accepts_with, reaches_with);
+        for (at, pin) in pins.into_iter().enumerate() {
+            if let Some(pin) = pin {
+                server.pin(at + 1, pin);
+            }
+        }
         server.listen(listen)?;
         Ok(server)
     }
@@ -193,19 +217,24 @@ fn state_flat(gate: &mut Gate, settings: &EdgeSettings, now: Now) {
 
 impl Application for Edge {
     fn deliver(&mut self, at: usize, sessions: &mut [Session], bytes: &[u8], header: &Header, now: Now) -> Result<(), ServerError> {
-        if at == VENUE {
-            self.hear_venue(sessions, bytes, header, now)
-        } else {
-            self.hear_ems(at, sessions, bytes, header, now)
+        match at {
+            VENUE => self.hear_venue(sessions, bytes, header, now),
+            at if at <= self.ems.len() => self.hear_ems(at, sessions, bytes, header, now),
+            // Who hears copies has nothing to say.
+            at => sessions[at].business_reject(bytes, header, orders::UNSUPPORTED_TYPE, b"Unsupported Message Type", now),
         }
+        self.send_copies(sessions, now);
         Ok(())
     }
 
     fn logged_on(&mut self, at: usize, sessions: &mut [Session], now: Now) -> Result<(), ServerError> {
         if at == VENUE {
+            self.dead_man_told = i64::MIN / 2;
             self.ask_about_doubt(sessions, now);
-        } else {
+        } else if at <= self.ems.len() {
             self.ems[at - 1].lost_at = None;
+            self.tell_doubt(at, &mut sessions[at], now);
+            self.send_copies(sessions, now);
         }
         Ok(())
     }
@@ -213,15 +242,26 @@ impl Application for Edge {
     fn logged_out(&mut self, at: usize, sessions: &mut [Session], now: Now) -> Result<(), ServerError> {
         if at == VENUE {
             (self.say)("the venue's session is down: orders are refused until it is back");
-        } else {
+        } else if at <= self.ems.len() {
             self.ems[at - 1].lost_at = Some(now.mono);
             self.refuse_held_of(at, sessions, now);
+            self.send_copies(sessions, now);
         }
         Ok(())
     }
 
     fn look(&mut self, sessions: &mut [Session], now: Now) -> Result<(), ServerError> {
-        self.duties(sessions, now)
+        self.duties(sessions, now)?;
+        self.send_copies(sessions, now);
+        Ok(())
+    }
+
+    fn refused(&mut self, why: &str, now: Now) {
+        // Whoever can connect can make this happen: one line a second.
+        if now.mono - self.refusal_told >= REFUSAL_EVERY_NS {
+            self.refusal_told = now.mono;
+            (self.say)(&format!("a connection is refused: {why}"));
+        }
     }
 }
 

@@ -23,5 +23,6 @@ pub mod session;
 pub mod settings;
 pub mod store;
 pub mod time;
+pub mod tls;
 pub mod validate;
 pub mod wire;

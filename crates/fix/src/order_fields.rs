@@ -8,6 +8,8 @@ use crate::refusal::{Reason, Refusal};
 pub const COMPANIONS: std::ops::RangeInclusive<u32> = 20012..=20015;
 /// The alert field as first proposed; stripped whatever is configured.
 pub const DEFAULT_ALERT: u32 = 8011;
+/// Number of the exit ticket that an order spends.
+const EXIT_TICKET: u32 = 20015;
 const MOST_CUTS: usize = 12;
 
 /// Stretches of a message that are left out where it is passed on.
@@ -88,6 +90,10 @@ pub struct OrderFields {
     pub time_in_force: Span,
     /// TransactTime (60).
     pub transact_time: Span,
+    /// LocateReqd (114).
+    pub locate: Span,
+    /// Exit ticket (20015), which stays inside.
+    pub exit_ticket: Span,
     /// What is left out where it is passed on.
     pub cuts: Cuts,
 }
@@ -103,10 +109,10 @@ impl OrderFields {
         let mut out = OrderFields::default();
         let mut fields = Fields::new(bytes, header.body, header.end);
         while let Some(field) = fields.next_field().map_err(|_| Refusal::plain(Reason::IncorrectFormat))? {
-            let Some(slot) = out.slot(field.tag) else {
+            if is_internal(field.tag, alert_tag) || is_trailer(field.tag) {
                 out.cuts.take(field.tag, field.start, field.end, alert_tag)?;
-                continue;
-            };
+            }
+            let Some(slot) = out.slot(field.tag) else { continue };
             if slot.is_some() {
                 return Err(Refusal::of(Reason::RepeatedTag, field.tag));
             }
@@ -129,6 +135,8 @@ impl OrderFields {
             55 => &mut self.symbol,
             59 => &mut self.time_in_force,
             60 => &mut self.transact_time,
+            114 => &mut self.locate,
+            EXIT_TICKET => &mut self.exit_ticket,
             _ => return None,
         })
     }

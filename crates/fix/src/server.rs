@@ -5,6 +5,7 @@
 use crate::frame::{Frame, find};
 use crate::header::Header;
 use crate::session::{Now, Receipt, Session};
+use crate::tls::Tls;
 use crate::wire::{Wire, clock_mono, clock_utc};
 use rustix::event::{Timespec, epoll};
 use std::fmt;
@@ -51,6 +52,9 @@ pub trait Application {
     /// # Errors
     /// As [`Application::deliver`].
     fn look(&mut self, sessions: &mut [Session], now: Now) -> Result<(), ServerError>;
+
+    /// A connection was refused before it came to a session: for people to read.
+    fn refused(&mut self, _why: &str, _now: Now) {}
 }
 
 /// Why the loop ended.
@@ -100,6 +104,10 @@ pub struct Server<A> {
     was_logged_on: Vec<bool>,
     wires: Vec<Option<Wire>>,
     wire_of: Vec<Option<usize>>,
+    accepts_with: Option<Tls>,
+    reaches_with: Option<Tls>,
+    /// Per session the certificate that it must be spoken with.
+    pins: Vec<Option<[u8; 32]>>,
     dials: Vec<Dial>,
     listener: Option<TcpListener>,
     epoll: OwnedFd,
@@ -129,6 +137,9 @@ impl<A: Application> Server<A> {
             was_logged_on: vec![false; count],
             wires: Vec::new(),
             wire_of: vec![None; count],
+            accepts_with: None,
+            reaches_with: None,
+            pins: vec![None; count],
             dials,
             listener: None,
             epoll,
@@ -151,6 +162,16 @@ impl<A: Application> Server<A> {
         let bound = listener.local_addr()?;
         self.listener = Some(listener);
         Ok(bound)
+    }
+
+    /// TLS towards those who connect, and towards those whom we reach out to.
+    pub fn set_tls(&mut self, accepts_with: Option<Tls>, reaches_with: Option<Tls>) {
+        (self.accepts_with, self.reaches_with) = (accepts_with, reaches_with);
+    }
+
+    /// Session `at` may be spoken only with the certificate of this SHA-256.
+    pub fn pin(&mut self, at: usize, fingerprint: [u8; 32]) {
+        self.pins[at] = Some(fingerprint);
     }
 
     /// For so long after bytes came the loop asks again without sleeping: a core for the time it takes to be woken.
@@ -267,7 +288,8 @@ impl<A: Application> Server<A> {
     }
 
     fn attach(&mut self, stream: TcpStream, session: Option<usize>) -> Result<usize, ServerError> {
-        let wire = Wire::new(stream, session)?;
+        let tls = if session.is_some() { &self.reaches_with } else { &self.accepts_with };
+        let wire = Wire::new(stream, session, tls.as_ref())?;
         let at = self.wires.iter().position(Option::is_none).unwrap_or(self.wires.len());
         epoll::add(&self.epoll, wire.as_fd(), epoll::EventData::new_u64(at as u64), epoll::EventFlags::IN | epoll::EventFlags::RDHUP)?;
         if at == self.wires.len() {
@@ -289,6 +311,9 @@ impl<A: Application> Server<A> {
             return Ok(());
         }
         let is_open = wire.read();
+        if let Some(problem) = wire.problem.take() {
+            self.application.refused(&problem, now);
+        }
         let is_kept = self.work_through(at, now)?;
         if !(is_open && is_kept) {
             self.send(now)?;
@@ -328,7 +353,7 @@ impl<A: Application> Server<A> {
     }
 
     fn message(&mut self, at: usize, n: usize, now: Now) -> Result<bool, ServerError> {
-        let Server { wires, sessions, application, wire_of, was_logged_on, .. } = self;
+        let Server { wires, sessions, application, wire_of, was_logged_on, pins, .. } = self;
         let Some(wire) = wires[at].as_mut() else { return Ok(false) };
         let bytes = &wire.unread()[..n];
         let Ok(header) = Header::read(bytes) else {
@@ -338,6 +363,11 @@ impl<A: Application> Server<A> {
             Some(session) => session,
             None => {
                 let Some(session) = find_session(sessions, wire_of, bytes, &header) else { return Ok(false) };
+                if pins[session].is_some_and(|pin| wire.fingerprint() != Some(pin)) {
+                    let name = String::from_utf8_lossy(&sessions[session].settings().target).into_owned();
+                    application.refused(&format!("a Logon as {name} came with another certificate than that session's"), now);
+                    return Ok(false);
+                }
                 sessions[session].connected(now)?;
                 (wire_of[session], wire.session) = (Some(at), Some(session));
                 session
@@ -434,7 +464,8 @@ impl<A: Application> Server<A> {
     }
 
     fn close(&mut self, at: usize) {
-        if let Some(wire) = self.wires[at].take() {
+        if let Some(mut wire) = self.wires[at].take() {
+            wire.say_end();
             let _ = epoll::delete(&self.epoll, wire.as_fd());
         }
     }

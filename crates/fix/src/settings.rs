@@ -3,6 +3,7 @@
 use crate::dictionary::Dictionary;
 use crate::order_fields::{COMPANIONS, DEFAULT_ALERT};
 use crate::session::SessionSettings;
+use crate::tls::TlsFiles;
 use crate::validate::Tolerance;
 use serde::Deserialize;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -35,6 +36,18 @@ pub struct EdgeSettings {
     pub is_flat: bool,
     /// For so long after bytes came the loop does not sleep, microseconds.
     pub busy_poll_us: u32,
+    /// Sessions that hear a copy of every report.
+    #[serde(default)]
+    pub drop_copies: Vec<SessionTable>,
+    /// How the venue's countdown is set anew; `None` where it has none.
+    #[serde(default)]
+    pub dead_man: Option<DeadManTable>,
+    /// TLS towards those who connect; `None` is plain text.
+    #[serde(default)]
+    pub listen_tls: Option<TlsFiles>,
+    /// TLS towards the venue; `None` is plain text.
+    #[serde(default)]
+    pub venue_tls: Option<TlsFiles>,
 }
 
 /// A counterparty that is no gateway: sessions, and where they are spoken.
@@ -73,6 +86,18 @@ pub struct SessionTable {
     pub user_fields: bool,
 }
 
+/// The message that sets a venue's countdown anew: no two venues have the same.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeadManTable {
+    /// Seconds between two of them.
+    pub every_s: f64,
+    /// MsgType (35).
+    pub msg_type: String,
+    /// Fields of its body, `tag=value|` each.
+    pub fields: String,
+}
+
 /// A session that sends orders.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -87,6 +112,24 @@ pub struct EmsTable {
     pub cancel_after_s: Option<f64>,
     /// Alert fields on its execution reports, and a News when an instrument's posture changes.
     pub has_alerts: bool,
+    /// SHA-256 of the one certificate it may be spoken with, hexadecimal.
+    #[serde(default)]
+    pub certificate_sha256: Option<String>,
+}
+
+impl EmsTable {
+    /// The certificate it is pinned to.
+    ///
+    /// # Errors
+    /// When the text is no SHA-256.
+    pub fn pin(&self) -> Result<Option<[u8; 32]>, String> {
+        let Some(text) = &self.certificate_sha256 else { return Ok(None) };
+        let digits: String = text.chars().filter(|c| *c != ':').collect();
+        let byte = |at: usize| digits.get(2 * at..2 * at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+        let bytes: Option<Vec<u8>> = (0..32).map(byte).collect();
+        let pin = bytes.filter(|_| digits.len() == 64).and_then(|bytes| bytes.try_into().ok());
+        pin.map(Some).ok_or_else(|| format!("session {}: certificate_sha256 {text:?} is no SHA-256 in hexadecimal", self.session.target))
+    }
 }
 
 /// One instrument.
@@ -148,6 +191,24 @@ impl PartySettings {
     }
 }
 
+impl DeadManTable {
+    fn check(&self) -> Result<(), String> {
+        let is_session = self.msg_type.len() == 1 && b"0123456789A".contains(&self.msg_type.as_bytes()[0]);
+        if self.msg_type.is_empty() || is_session || matches!(self.msg_type.as_str(), "D" | "G" | "F" | "E" | "AB" | "s" | "i" | "S") {
+            return Err(format!("dead_man msg_type {:?} is one of the session or of orders; no such message goes out unchecked", self.msg_type));
+        }
+        if !self.every_s.is_finite() || self.every_s < 1.0 {
+            return Err(format!("dead_man every_s is {}; it must be 1 or more", self.every_s));
+        }
+        let is_field = |part: &str| part.split_once('=').is_some_and(|(tag, value)| tag.parse::<u32>().is_ok() && !value.is_empty());
+        let bad = self.fields.split_terminator('|').find(|part| !is_field(part));
+        if bad.is_some() || !(self.fields.is_empty() || self.fields.ends_with('|')) {
+            return Err(format!("dead_man fields {:?} are not `tag=value|` each", self.fields));
+        }
+        Ok(())
+    }
+}
+
 impl EdgeSettings {
     /// Reads the JSON of the front.
     ///
@@ -156,11 +217,19 @@ impl EdgeSettings {
     pub fn read(json: &str) -> Result<Self, String> {
         let settings: EdgeSettings = serde_json::from_str(json).map_err(|e| format!("FIX settings: {e}"))?;
         let version = |session: &SessionTable| (session.begin_string.clone(), session.appl_ver_id.clone());
-        if let Some(other) = settings.ems.iter().find(|ems| version(&ems.session) != version(&settings.venue)) {
+        if let Some(other) = settings.clients().find(|session| version(session) != version(&settings.venue)) {
             return Err(format!(
                 "session {} speaks {}, the venue {}; a message is passed on in its own version",
-                other.session.target, other.session.begin_string, settings.venue.begin_string
+                other.target, other.begin_string, settings.venue.begin_string
             ));
+        }
+        if let Some(dead_man) = &settings.dead_man {
+            dead_man.check()?;
+        }
+        if let Some(ems) = settings.ems.iter().find(|ems| ems.certificate_sha256.is_some())
+            && settings.listen_tls.as_ref().is_none_or(|tls| tls.authorities.is_none())
+        {
+            return Err(format!("session {} names a certificate, and nobody is asked for one; listen_tls needs authorities", ems.session.target));
         }
         let mut names: Vec<String> = settings.store_names();
         names.sort_unstable();
@@ -173,7 +242,12 @@ impl EdgeSettings {
     /// Names of the stores, the venue's first.
     #[must_use]
     pub fn store_names(&self) -> Vec<String> {
-        std::iter::once(&self.venue).chain(self.ems.iter().map(|ems| &ems.session)).map(SessionTable::store_name).collect()
+        std::iter::once(&self.venue).chain(self.clients()).map(SessionTable::store_name).collect()
+    }
+
+    /// Sessions that come to us: those that send orders, then those that hear copies.
+    fn clients(&self) -> impl Iterator<Item = &SessionTable> {
+        self.ems.iter().map(|ems| &ems.session).chain(&self.drop_copies)
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One TCP connection with its buffers, and the clocks.
 use crate::frame::MAX_MESSAGE;
+use crate::tls::{self, Tls};
 use rustix::time::{ClockId, clock_gettime};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -30,6 +31,9 @@ pub fn clock_utc() -> i64 {
 #[derive(Debug)]
 pub struct Wire {
     stream: TcpStream,
+    tls: Option<Box<rustls::Connection>>,
+    /// Why the connection ended, where TLS ended it.
+    pub problem: Option<String>,
     buffer: Box<[u8]>,
     from: usize,
     to: usize,
@@ -45,15 +49,28 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// Over a connected stream.
+    /// Over a connected stream, in plain text or under TLS.
     ///
     /// # Errors
-    /// When the socket takes no options.
-    pub fn new(stream: TcpStream, session: Option<usize>) -> std::io::Result<Self> {
+    /// When the socket takes no options, or TLS cannot begin.
+    pub fn new(stream: TcpStream, session: Option<usize>, tls: Option<&Tls>) -> std::io::Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
         let buffer = vec![0; ROOM].into_boxed_slice();
-        Ok(Wire { stream, buffer, from: 0, to: 0, unsent: Vec::new(), session, is_waiting: false, wants_write: false, since: clock_mono() })
+        let tls = tls.map(Tls::connection).transpose().map_err(std::io::Error::other)?.map(Box::new);
+        Ok(Wire {
+            stream,
+            tls,
+            problem: None,
+            buffer,
+            from: 0,
+            to: 0,
+            unsent: Vec::new(),
+            session,
+            is_waiting: false,
+            wants_write: false,
+            since: clock_mono(),
+        })
     }
 
     /// The socket, for epoll.
@@ -69,6 +86,18 @@ impl Wire {
         } else if self.buffer.len() - self.to < MAX_MESSAGE {
             self.buffer.copy_within(self.from..self.to, 0);
             (self.from, self.to) = (0, self.to - self.from);
+        }
+        if let Some(tls) = &mut self.tls {
+            return match tls::read(tls, &mut self.stream, &mut self.buffer[self.to..]) {
+                Ok((n, is_open)) => {
+                    self.to += n;
+                    is_open
+                }
+                Err(e) => {
+                    self.problem = (e.kind() == ErrorKind::InvalidData).then(|| e.to_string());
+                    false
+                }
+            };
         }
         match self.stream.read(&mut self.buffer[self.to..]) {
             Ok(0) => self.to == self.buffer.len(),
@@ -102,7 +131,21 @@ impl Wire {
     /// True where bytes wait for the socket.
     #[must_use]
     pub fn has_unsent(&self) -> bool {
-        !self.unsent.is_empty()
+        !self.unsent.is_empty() || self.tls.as_ref().is_some_and(|tls| tls.wants_write())
+    }
+
+    /// SHA-256 of the counterparty's certificate, where it showed one.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<[u8; 32]> {
+        self.tls.as_ref().and_then(|tls| tls::fingerprint(tls))
+    }
+
+    /// Tells the counterparty that nothing more comes; plain text has no word for it.
+    pub fn say_end(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.send_close_notify();
+            let _ = tls::flush(tls, &mut self.stream);
+        }
     }
 
     /// Sends what waits and then `out`, which is empty afterwards; `true` where some of it must wait.
@@ -110,6 +153,9 @@ impl Wire {
     /// # Errors
     /// When the connection is broken, or the counterparty does not read.
     pub fn write(&mut self, out: &mut Vec<u8>) -> std::io::Result<bool> {
+        if self.tls.is_some() {
+            return self.write_tls(out);
+        }
         if !self.unsent.is_empty() {
             self.unsent.append(out);
             let n = write_some(&mut self.stream, &self.unsent)?;
@@ -123,6 +169,23 @@ impl Wire {
             return Err(std::io::Error::new(ErrorKind::TimedOut, "the counterparty does not read"));
         }
         Ok(!self.unsent.is_empty())
+    }
+}
+
+impl Wire {
+    /// Plain bytes wait here while the socket takes no more records, so that what waits stays counted.
+    fn write_tls(&mut self, out: &mut Vec<u8>) -> std::io::Result<bool> {
+        let Some(tls) = &mut self.tls else { return Ok(false) };
+        tls::flush(tls, &mut self.stream)?;
+        self.unsent.append(out);
+        if !tls.wants_write() && !self.unsent.is_empty() {
+            tls::write(tls, &mut self.stream, &self.unsent)?;
+            self.unsent.clear();
+        }
+        if self.unsent.len() > MOST_UNSENT {
+            return Err(std::io::Error::new(ErrorKind::TimedOut, "the counterparty does not read"));
+        }
+        Ok(tls.wants_write() || !self.unsent.is_empty())
     }
 }
 

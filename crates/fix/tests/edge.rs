@@ -15,9 +15,9 @@ fn an_order_passes_with_a_new_header_and_nothing_internal() {
     let street = Street::new("passes", V44);
     let serving = street.serve();
     let (mut venue, mut ems) = (street.venue(1), street.ems(&serving, "EMS", 1));
-    ems.say("35=D|", "11=a|1=ACC1|8011=RiskAlert_Normal|55=ES|54=1|38=10|40=2|44=4800.00|59=0|60=NOW|20012=0.9|20015=T|6000=mine|");
+    ems.say("35=D|", "11=a|1=ACC1|8011=RiskAlert_Normal|55=ES|54=1|38=10|40=2|44=4800.00|59=0|60=NOW|20012=0.9|20014=9|6000=mine|");
     let heard = venue.expect("35=D|34=2|49=GATE|56=VENUE|11=a|1=ACC1|55=ES|54=1|38=10|44=4800.00|6000=mine|");
-    for tag in ["8011", "20012", "20015"] {
+    for tag in ["8011", "20012", "20014"] {
         assert!(!heard.contains(&format!("|{tag}=")), "{heard}");
     }
     venue.report("a", "0", "0", "151=10|14=0|6=0|");
@@ -60,7 +60,7 @@ fn each_kind_of_refusal_has_its_message() {
     ems.expect("35=j|372=D|380=5|");
     ems.say("35=E|", "66=list|");
     ems.expect("35=j|372=E|380=3|");
-    ems.say("35=D|", "11=d|1=ACC1|55=ES|54=5|38=10|40=2|44=4800.00|60=NOW|");
+    ems.say("35=D|", "11=d|1=ACC1|55=ES|54=8|38=10|40=2|44=4800.00|60=NOW|");
     ems.expect("35=8|11=d|39=8|103=11|");
     ems.say("35=D|", "11=e|1=ACC1|55=ES|54=1|38=1.5|40=2|44=4800.00|60=NOW|");
     ems.expect("35=8|11=e|39=8|103=13|");
@@ -194,6 +194,7 @@ fn after_a_restart_doubt_is_asked_about_and_nothing_is_sent_twice() {
     venue.say("35=2|", "7=2|16=2|");
     venue.expect("35=4|34=2|43=Y|123=Y|36=3|");
     let mut ems = street.ems(&serving, "EMS", 3);
+    ems.expect("35=8|11=a|150=I|39=A|");
     ems.say_as(2, "35=D|43=Y|122=20200101-00:00:00|", "11=a|1=ACC1|55=ES|54=1|38=5|40=2|44=4800.00|59=0|60=NOW|");
     ems.expect_silence();
     ems.say("35=D|97=Y|", "11=a|1=ACC1|55=ES|54=1|38=5|40=2|44=4800.00|59=0|60=NOW|");

@@ -20,7 +20,7 @@ from pretrade._native import domain as _native
 from pretrade.domain import level_limits
 from pretrade.domain.codes import Phase
 from pretrade.domain.errors import ConfigError
-from pretrade.domain.fix import FixConfig, FixSession
+from pretrade.domain.fix import FixConfig, FixDropCopy, FixSession
 from pretrade.domain.group import Group
 from pretrade.domain.session import Session, SessionDate, SessionPhase
 
@@ -578,8 +578,10 @@ def _fix(table: dict[str, Any], accounts: tuple[Account, ...], where: str) -> Fi
     table = dict(table)
     rows = table.pop("session", [])
     sessions = tuple(_read(FixSession, t, f"{where} [[fix.session]] {t.get('target', '?')}") for t in rows)
-    _refuse_unknown(table, {f.name for f in dataclasses.fields(FixConfig)} - {"sessions"} | {"session"}, where)
-    fix = dataclasses.replace(_read(FixConfig, table, where), sessions=sessions)
+    copies = tuple(_read(FixDropCopy, t, f"{where} [[fix.drop_copy]] {t.get('target', '?')}") for t in table.pop("drop_copy", []))
+    known = {f.name for f in dataclasses.fields(FixConfig)} - {"sessions", "drop_copies"}
+    _refuse_unknown(table, known | {"session", "drop_copy"}, where)
+    fix = dataclasses.replace(_read(FixConfig, table, where), sessions=sessions, drop_copies=copies)
     problem = fix.problem({a.name for a in accounts})
     if problem is not None:
         raise ConfigError(f"{where} {problem}")

@@ -14,6 +14,31 @@ _USER_TAGS: Final = range(5_000, 40_000)
 
 
 @dataclass(frozen=True, slots=True)
+class FixTls:
+    """TLS of one side: PEM files; all empty is plain text.
+
+    Parameters
+    ----------
+    certificate, key
+        Ours, its chain behind it. Towards the venue they may be left out where it asks for none.
+    authorities
+        Whose certificates the counterparty must show. A listening side without them asks for none; with them TLS is mutual.
+    server_name
+        Name in the venue's certificate.
+    """
+
+    certificate: str = ""
+    key: str = ""
+    authorities: str = ""
+    server_name: str = ""
+
+    @property
+    def is_used(self) -> bool:
+        """Something is given."""
+        return bool(self.certificate or self.key or self.authorities or self.server_name)
+
+
+@dataclass(frozen=True, slots=True)
 class FixSession:
     """One order system that connects to us.
 
@@ -33,6 +58,8 @@ class FixSession:
         Alert fields on its execution reports, and a News when an instrument's posture changes.
     reset_at_logon
         Both sequence numbers begin at 1 at every logon.
+    certificate_sha256
+        SHA-256 of the one certificate it may be spoken with, hexadecimal; empty takes any of the authorities.
     """
 
     target: str
@@ -42,6 +69,42 @@ class FixSession:
     cancel_on_disconnect: bool = True
     alerts: bool = True
     reset_at_logon: bool = False
+    certificate_sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FixDropCopy:
+    """A session that hears a copy of every report to order systems (CopyMsgIndicator 797), and may say nothing.
+
+    Parameters
+    ----------
+    target
+        Its CompID.
+    reset_at_logon
+        Both sequence numbers begin at 1 at every logon.
+    """
+
+    target: str
+    reset_at_logon: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FixDeadMan:
+    """The message that sets the venue's own countdown anew (control 39); no two venues have the same.
+
+    Parameters
+    ----------
+    every_s
+        Seconds between two of them; 0 where the venue has none.
+    msg_type
+        MsgType (35), none of the session and none that puts risk on the market.
+    fields
+        Fields of its body, ``tag=value|`` each.
+    """
+
+    every_s: int | float = 0
+    msg_type: str = ""
+    fields: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +133,10 @@ class FixConfig:
         For so long after bytes came the loop asks again instead of sleeping: a whole core for the time a wake-up takes.
     dictionaries
         Data dictionaries in QuickFIX format; for FIX.5.0SP2 the transport's first. Without one only form and order are held.
+    listen_tls, venue_tls
+        TLS towards the order systems and towards the venue.
+    dead_man
+        How the venue's countdown is kept from ending.
     """
 
     listen: str
@@ -88,7 +155,11 @@ class FixConfig:
     user_fields: bool = True
     busy_poll_us: int = 0
     dictionaries: list[str] = field(default_factory=list)
+    listen_tls: FixTls = FixTls()
+    venue_tls: FixTls = FixTls()
+    dead_man: FixDeadMan = FixDeadMan()
     sessions: tuple[FixSession, ...] = ()
+    drop_copies: tuple[FixDropCopy, ...] = ()
 
     def problem(self, accounts: set[str]) -> str | None:
         """What does not fit together, ``None`` where everything does."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, Final
 from pretrade._native import gateway as _native
 from pretrade.domain import Config, Instrument
 from pretrade.domain.errors import ConfigError, ControlError, GateError, JournalError
-from pretrade.domain.fix import APPL_VER_ID_50SP2, VERSIONS, FixConfig
+from pretrade.domain.fix import APPL_VER_ID_50SP2, VERSIONS, FixConfig, FixTls
 from pretrade.gateway.options import options, order_error_folder
 from pretrade.limits import RunDirectory, refuse_unsigned
 
@@ -71,6 +72,7 @@ def _settings(run: RunDirectory, config: Config, fix: FixConfig, *, is_first_lif
                 "strategy_id": s.strategy_id,
                 "cancel_after_s": float(s.cancel_after_s) if s.cancel_on_disconnect else None,
                 "has_alerts": s.alerts,
+                "certificate_sha256": s.certificate_sha256 or None,
             }
             for s in fix.sessions
         ],
@@ -80,8 +82,16 @@ def _settings(run: RunDirectory, config: Config, fix: FixConfig, *, is_first_lif
         "alert_tag": fix.alert_tag,
         "is_standalone": fix.standalone,
         "busy_poll_us": fix.busy_poll_us,
+        "drop_copies": [_session(fix, c.target, is_reset=c.reset_at_logon) for c in fix.drop_copies],
+        "dead_man": dataclasses.asdict(fix.dead_man) if fix.dead_man.every_s else None,
+        "listen_tls": _tls(fix.listen_tls),
+        "venue_tls": _tls(fix.venue_tls),
         "is_flat": is_first_life and fix.opening_position == "flat",
     }
+
+
+def _tls(of: FixTls) -> dict[str, str | None] | None:
+    return {name: value or None for name, value in dataclasses.asdict(of).items()} if of.is_used else None
 
 
 def _session(fix: FixConfig, target: str, *, is_reset: bool) -> dict[str, Any]:

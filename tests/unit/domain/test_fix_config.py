@@ -50,3 +50,28 @@ def test_an_account_belongs_to_one_session(tmp_path: Path) -> None:
     path.write_text(EXAMPLE.read_text().replace("[gate]", second))
     with pytest.raises(ConfigError, match="account 'ACC1' is of session EMS and of session OTHER"):
         Config.load(path)
+
+
+def test_tls_and_a_pinned_certificate_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.toml"
+    tls = '[fix.listen_tls]\ncertificate = "a.pem"\nkey = "a.key"\nauthorities = "ca.pem"\n\n[gate]'
+    text = EXAMPLE.read_text().replace("[gate]", tls).replace('target = "EMS"', f'target = "EMS"\ncertificate_sha256 = "{"ab" * 32}"')
+    path.write_text(text)
+    fix = Config.load(path).fix
+    assert fix is not None
+    assert fix.listen_tls.is_used
+    assert not fix.venue_tls.is_used
+    assert (fix.listen_tls.certificate, fix.listen_tls.authorities, fix.sessions[0].certificate_sha256) == ("a.pem", "ca.pem", "ab" * 32)
+
+
+def test_drop_copies_and_a_countdown_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.toml"
+    more = '[fix.dead_man]\nevery_s = 15\nmsg_type = "UCOD"\nfields = "9001=60|"\n\n[[fix.drop_copy]]\ntarget = "RISKDESK"\n\n[gate]'
+    path.write_text(EXAMPLE.read_text().replace("[gate]", more))
+    fix = Config.load(path).fix
+    assert fix is not None
+    assert (fix.dead_man.every_s, fix.dead_man.msg_type, fix.dead_man.fields) == (15.0, "UCOD", "9001=60|")
+    assert [(c.target, c.reset_at_logon) for c in fix.drop_copies] == [("RISKDESK", False)]
+    path.write_text(EXAMPLE.read_text().replace("[gate]", "[[fix.drop_copy]]\ntargt = 1\n\n[gate]"))
+    with pytest.raises(ConfigError, match="did you mean 'target'"):
+        Config.load(path)

@@ -67,6 +67,40 @@ pub fn cancel_reject_reason(reason: ReasonCode, version: Version) -> u32 {
     }
 }
 
+/// The order that a report of ours is about, as FIX names it; what is empty is left out.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Subject<'a> {
+    pub(super) account: &'a [u8],
+    pub(super) client_order_id: &'a [u8],
+    pub(super) original_client_order_id: &'a [u8],
+    pub(super) quantity: &'a [u8],
+    pub(super) side: &'a [u8],
+    pub(super) symbol: &'a [u8],
+}
+
+impl<'a> Subject<'a> {
+    pub(super) fn of(bytes: &'a [u8], fields: &OrderFields) -> Self {
+        Subject {
+            account: fields.account.of_bytes(bytes),
+            client_order_id: fields.client_order_id.of_bytes(bytes),
+            original_client_order_id: fields.original_client_order_id.of_bytes(bytes),
+            quantity: fields.quantity.of_bytes(bytes),
+            side: fields.side.of_bytes(bytes),
+            symbol: fields.symbol.of_bytes(bytes),
+        }
+    }
+}
+
+/// What a report of ours says of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Said<'a> {
+    pub(super) exec_type: u8,
+    pub(super) status: u8,
+    pub(super) reason: Option<u32>,
+    pub(super) words: &'a str,
+    pub(super) posture: Option<Posture>,
+}
+
 impl Edge {
     /// The gate said no.
     pub(super) fn answer_refused(&mut self, to: &mut Session, bytes: &[u8], kind: u8, fields: &OrderFields, original: u64, now: Now) {
@@ -110,36 +144,52 @@ impl Edge {
         posture: Option<Posture>,
         now: Now,
     ) {
+        let posture = posture.filter(|_| self.has_alerts(to));
+        self.report(to, &Subject::of(bytes, fields), &Said { exec_type: b'8', status: b'8', reason: Some(reason), words, posture }, now);
+    }
+
+    /// The one execution report of our own: of an order that rests nowhere yet, or no more, or of which nobody knows.
+    pub(super) fn report(&mut self, to: &mut Session, subject: &Subject<'_>, said: &Said<'_>, now: Now) {
         let number = self.next_exec();
-        let has_alerts = self.has_alerts(to);
-        to.send(b"8", now, |out| {
+        let (is_42, alert_tag) = (self.version == Version::Fix42, self.settings.alert_tag);
+        let write = |out: &mut Vec<u8>| {
             let mut body = Body::new(out);
-            if fields.account.is_some() {
-                body.put(1, fields.account.of_bytes(bytes));
-            }
+            let put = |body: &mut Body<'_>, tag: u32, value: &[u8]| {
+                if !value.is_empty() {
+                    body.put(tag, value);
+                }
+            };
+            put(&mut body, 1, subject.account);
             body.number(6, 0);
-            body.put(11, fields.client_order_id.of_bytes(bytes));
+            body.put(11, subject.client_order_id);
             body.number(14, 0);
             body.put(17, &number);
-            if self.version == Version::Fix42 {
-                body.number(20, 0);
+            let is_status = said.exec_type == b'I';
+            if is_42 {
+                body.number(20, if is_status { 3 } else { 0 });
             }
             body.put(37, &number);
-            if fields.quantity.is_some() {
-                body.put(38, fields.quantity.of_bytes(bytes));
-            }
-            body.number(39, 8);
-            body.put(54, fields.side.of_bytes(bytes));
-            body.put(55, fields.symbol.of_bytes(bytes));
-            body.put(58, words.as_bytes());
+            put(&mut body, 38, subject.quantity);
+            body.put(39, &[said.status]);
+            put(&mut body, 41, subject.original_client_order_id);
+            body.put(54, subject.side);
+            body.put(55, subject.symbol);
+            body.put(58, said.words.as_bytes());
             body.put(60, crate::time::Stamp::default().text(now.utc));
-            body.number(103, u64::from(reason));
-            body.number(150, 8);
-            body.number(151, 0);
-            if let Some(posture) = posture.filter(|_| has_alerts) {
-                write_alert(body, self.settings.alert_tag, &posture);
+            if let Some(reason) = said.reason {
+                body.number(103, u64::from(reason));
+            }
+            // 4.2 has no ExecType of a status: its ExecTransType says so.
+            body.put(150, &[if is_42 && is_status { said.status } else { said.exec_type }]);
+            body.put(151, if said.status == b'A' && !subject.quantity.is_empty() { subject.quantity } else { b"0" });
+        };
+        to.send(b"8", now, |out| {
+            write(out);
+            if let Some(posture) = &said.posture {
+                write_alert(Body::new(out), alert_tag, posture);
             }
         });
+        self.copy_out(b"8", write);
     }
 
     /// 35=9 with 434.
@@ -155,7 +205,7 @@ impl Edge {
         words: &str,
         now: Now,
     ) {
-        to.send(b"9", now, |out| {
+        let write = |out: &mut Vec<u8>| {
             let mut body = Body::new(out);
             body.put(11, fields.client_order_id.of_bytes(bytes));
             body.put(37, b"NONE");
@@ -165,7 +215,9 @@ impl Edge {
             body.put(58, words.as_bytes());
             body.number(102, u64::from(reason));
             body.put(434, if kind == b'F' { b"1" } else { b"2" });
-        });
+        };
+        to.send(b"9", now, write);
+        self.copy_out(b"9", write);
     }
 
     /// Id of an execution or order of ours: unique over lives.

@@ -2,6 +2,7 @@
 //! What the edge does between messages: look at the tables, tell phases and alerts, cancel what a lost client left.
 use super::answers::{alert_of, write_alert};
 use super::{Edge, VENUE};
+use crate::field::SOH;
 use crate::server::ServerError;
 use crate::session::{Body, Now, Session};
 use pretrade_gate::look::Posture;
@@ -27,7 +28,18 @@ impl Edge {
         }
         self.tend_holds(sessions, now);
         self.cancel_for_the_lost(sessions, now);
+        self.refresh_dead_man(sessions, now);
         Ok(())
+    }
+
+    /// Control 39: the venue's countdown is set anew while this loop runs; should it stop, the venue cancels.
+    fn refresh_dead_man(&mut self, sessions: &mut [Session], now: Now) {
+        let Some(dead_man) = &self.settings.dead_man else { return };
+        if !sessions[VENUE].is_logged_on() || now.mono - self.dead_man_told < (dead_man.every_s * 1e9) as i64 {
+            return;
+        }
+        self.dead_man_told = now.mono;
+        sessions[VENUE].send(dead_man.msg_type.as_bytes(), now, |out| out.extend(dead_man.fields.bytes().map(|c| if c == b'|' { SOH } else { c })));
     }
 
     /// Writes the phases of the calendar into `quotes`, without any price: what needs one is refused (control 11).

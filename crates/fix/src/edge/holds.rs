@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Flagged orders wait at the edge as they came (`controls` 4.6): the client hears PendingNew, then what a named person or the
 //! clock made of it. Who decides reaches the loop over a channel, looked at between messages.
+use super::answers::{Said, Subject};
 use super::{Edge, GATE_SESSION, VENUE};
 use crate::header::Header;
 use crate::ids::Text;
 use crate::number::put_scaled;
 use crate::order_fields::OrderFields;
-use crate::session::{Body, Now, Session};
+use crate::session::{Now, Session};
 use pretrade_gate::Approved;
 use pretrade_gate::holds::{HoldOutcome, Reviewed};
 use pretrade_gate::text;
@@ -69,7 +70,12 @@ impl Edge {
     pub(super) fn hold(&mut self, at: usize, to: &mut Session, bytes: &[u8], fields: &OrderFields, order: &Order, text: Text, now: Now) {
         self.held.insert(order.client_order_id, HeldMessage { owner: at, bytes: bytes.to_vec(), text });
         let words = format!("HOLD:{}", text::text(&self.decision));
-        self.report(to, bytes, fields, b"A", b"A", &words, now);
+        self.waits(to, bytes, fields, (b'A', b'A'), &words, now);
+    }
+
+    /// What became of an order that waits: ExecType and OrdStatus.
+    fn waits(&mut self, to: &mut Session, bytes: &[u8], fields: &OrderFields, (exec_type, status): (u8, u8), words: &str, now: Now) {
+        self.report(to, &Subject::of(bytes, fields), &Said { exec_type, status, reason: None, words, posture: None }, now);
     }
 
     /// True where that order waits and is this client's.
@@ -83,7 +89,7 @@ impl Edge {
             return false;
         }
         self.held.remove(&original);
-        self.report(to, bytes, fields, b"4", b"4", "GATEWAY:CANCELLED_WHILE_HELD", now);
+        self.waits(to, bytes, fields, (b'4', b'4'), "GATEWAY:CANCELLED_WHILE_HELD", now);
         true
     }
 
@@ -187,46 +193,8 @@ impl Edge {
         let body = with_quantity(&held.bytes, header, fields, &quantity);
         let Ok(header) = Header::read(&body) else { return };
         let Ok(fields) = OrderFields::read(&body, &header, self.settings.alert_tag) else { return };
-        self.report(&mut sessions[held.owner], &body, &fields, b"5", b"A", "HOLD:AMENDED the reviewer lowered the quantity", now);
+        self.waits(&mut sessions[held.owner], &body, &fields, (b'5', b'A'), "HOLD:AMENDED the reviewer lowered the quantity", now);
         self.pass_on(held.owner, sessions, &body, &header, &fields, approved, held.text, now);
-    }
-
-    /// 35=8 of an order that rests nowhere yet, or no more.
-    #[allow(clippy::too_many_arguments, reason = "the fields of one message")]
-    fn report(&mut self, to: &mut Session, bytes: &[u8], fields: &OrderFields, exec_type: &[u8], status: &[u8], words: &str, now: Now) {
-        let number = self.next_exec();
-        let is_42 = self.version == super::Version::Fix42;
-        to.send(b"8", now, |out| {
-            let mut body = Body::new(out);
-            if fields.account.is_some() {
-                body.put(1, fields.account.of_bytes(bytes));
-            }
-            body.number(6, 0);
-            body.put(11, fields.client_order_id.of_bytes(bytes));
-            body.number(14, 0);
-            body.put(17, &number);
-            if is_42 {
-                body.number(20, 0);
-            }
-            body.put(37, &number);
-            if fields.quantity.is_some() {
-                body.put(38, fields.quantity.of_bytes(bytes));
-            }
-            body.put(39, status);
-            if fields.original_client_order_id.is_some() {
-                body.put(41, fields.original_client_order_id.of_bytes(bytes));
-            }
-            body.put(54, fields.side.of_bytes(bytes));
-            body.put(55, fields.symbol.of_bytes(bytes));
-            body.put(58, words.as_bytes());
-            body.put(60, crate::time::Stamp::default().text(now.utc));
-            body.put(150, exec_type);
-            if status == b"A" && fields.quantity.is_some() {
-                body.put(151, fields.quantity.of_bytes(bytes));
-            } else {
-                body.number(151, 0);
-            }
-        });
     }
 }
 

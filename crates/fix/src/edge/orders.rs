@@ -10,15 +10,15 @@ use crate::refusal::{Reason, Refusal};
 use crate::session::{Now, Session};
 use pretrade_gate::Approved;
 use pretrade_gate::orders::state;
-use pretrade_records::order::POST_ONLY;
+use pretrade_records::order::{EXIT_TICKET, LOCATED, POST_ONLY};
 use pretrade_records::units::UNDEFINED_PRICE;
 use pretrade_records::{Action, Order, OrderType, ReasonCode, Side, TimeInForce, Verdict};
 
 const PRICE_PLACES: u32 = 9;
 /// BusinessRejectReason (380): unsupported message type.
-const UNSUPPORTED_TYPE: u32 = 3;
+pub(super) const UNSUPPORTED_TYPE: u32 = 3;
 /// BusinessRejectReason (380): application not available.
-const NOT_AVAILABLE: u32 = 4;
+pub(super) const NOT_AVAILABLE: u32 = 4;
 /// BusinessRejectReason (380): conditionally required field missing.
 const CONDITIONAL_MISSING: u32 = 5;
 /// No account, instrument or order has this id.
@@ -34,6 +34,7 @@ impl Edge {
         let msg_type = header.msg_type.of_bytes(bytes);
         match msg_type {
             b"D" | b"F" | b"G" => self.order_message(at, sessions, bytes, header, now),
+            b"q" => self.mass_cancel(at, sessions, bytes, header, now),
             b"3" | b"j" => (self.say)(&format!("a client refuses a message of ours: {}", printable(bytes))),
             _ if bears_unread_risk(msg_type) => {
                 sessions[at].business_reject(bytes, header, UNSUPPORTED_TYPE, b"Unsupported Message Type", now);
@@ -108,7 +109,9 @@ impl Edge {
         let is_own = owned.is_some() || self.is_held_by(original, at);
         let account =
             if fields.account.is_some() { ems.accounts.get(fields.account.of_bytes(bytes)).copied() } else { owned.map(|entry| entry.account_id) };
-        let exec_inst = fields.exec_inst.of_bytes(bytes);
+        // A ticket that is no number is one that nobody gave out.
+        let has_ticket = kind == b'D' && fields.exit_ticket.is_some();
+        let ticket = has_ticket.then(|| crate::number::unsigned(fields.exit_ticket.of_bytes(bytes)).unwrap_or(u64::MAX));
         Order {
             client_order_id: id,
             ts_event,
@@ -129,11 +132,10 @@ impl Edge {
                 b'G' => Action::Replace as u8,
                 _ => Action::Cancel as u8,
             },
-            // ExecInst 6: participate, do not initiate.
-            flags: if exec_inst.contains(&b'6') { POST_ONLY } else { 0 },
+            flags: flags_of(bytes, fields, ticket.is_some()),
             session_id: GATE_SESSION,
             // An order of somebody else is no order of this client.
-            original_client_order_id: if kind == b'D' || !is_own { 0 } else { original },
+            original_client_order_id: if is_own { original } else { ticket.unwrap_or(0) },
         }
     }
 
@@ -189,11 +191,19 @@ impl Edge {
     }
 }
 
-/// Buy and sell; short sales and the like are no side that a check knows yet, and are refused.
-fn side_code(value: &[u8]) -> u8 {
+/// ExecInst 6 (participate, do not initiate); LocateReqd N on a short sale (the client has located, nobody else need).
+fn flags_of(bytes: &[u8], fields: &OrderFields, has_ticket: bool) -> u32 {
+    let is_post_only = fields.exec_inst.of_bytes(bytes).contains(&b'6');
+    let is_located = fields.locate.of_bytes(bytes) == b"N";
+    let bit = |is_set: bool, flag: u32| if is_set { flag } else { 0 };
+    bit(is_post_only, POST_ONLY) | bit(is_located, LOCATED) | bit(has_ticket, EXIT_TICKET)
+}
+
+/// Buy, sell, sell short and sell short exempt: whether a sale is short the gate sees from the position. Others are refused.
+pub(super) fn side_code(value: &[u8]) -> u8 {
     match value {
         b"1" => Side::BUY as u8,
-        b"2" => Side::SELL as u8,
+        b"2" | b"5" | b"6" => Side::SELL as u8,
         _ => 0,
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! After a crash: which orders are open, which were decided and never sent, and what the venue must be asked.
+use super::answers::{Said, Subject};
 use super::{Edge, GATE_SESSION, VENUE};
 use crate::book::Entry;
 use crate::header::Header;
@@ -113,6 +114,31 @@ impl Edge {
                 body.put(54, &[entry.side]);
                 body.put(55, self.settings.instruments[usize::from(entry.instrument)].symbol.as_bytes());
             });
+        }
+    }
+
+    /// Tells a client which of its orders are in doubt: nobody here knows whether the venue has them, and it has been asked.
+    pub(super) fn tell_doubt(&mut self, at: usize, to: &mut Session, now: Now) {
+        let mut doubtful: Vec<(u64, Entry)> =
+            self.book.iter().filter(|(_, e)| e.is_in_doubt && usize::from(e.owner) == at).map(|(id, e)| (*id, *e)).collect();
+        doubtful.sort_unstable_by_key(|(id, _)| *id);
+        for (_, entry) in doubtful {
+            let (mut quantity, place) = (Vec::new(), usize::from(entry.instrument));
+            put_scaled(&mut quantity, entry.quantity, self.settings.instruments[place].quantity_places);
+            let symbol = self.settings.instruments[place].symbol.clone().into_bytes();
+            let account = self.ems[at - 1].accounts.iter().find(|(_, id)| **id == entry.account_id).map(|(name, _)| name.clone()).unwrap_or_default();
+            let side = [entry.side];
+            let subject = Subject {
+                account: &account,
+                client_order_id: entry.text.as_bytes(),
+                original_client_order_id: b"",
+                quantity: &quantity,
+                side: &side,
+                symbol: &symbol,
+            };
+            let words =
+                "GATEWAY:IN_DOUBT the gateway stopped after this order was written for the venue; it counts as working until the venue answers";
+            self.report(to, &subject, &Said { exec_type: b'I', status: b'A', reason: None, words, posture: None }, now);
         }
     }
 

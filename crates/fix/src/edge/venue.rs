@@ -65,10 +65,9 @@ impl Edge {
             instrument_id: instrument.map_or(0, |i| i.instrument_id),
             account_id: self.ems.iter().find_map(|ems| ems.accounts.get(account).copied()).or(entry.map(|e| e.account_id)).unwrap_or(0),
             places: instrument.map_or(0, |i| i.quantity_places),
-            side: match fields.side.of_bytes(bytes) {
-                b"1" => Side::BUY as u8,
-                b"2" => Side::SELL as u8,
-                _ => Side::None as u8,
+            side: match super::orders::side_code(fields.side.of_bytes(bytes)) {
+                0 => Side::None as u8,
+                side => side,
             },
         }
     }
@@ -77,7 +76,7 @@ impl Edge {
         let about = self.about(bytes, fields);
         let posture = self.posture_of(about.target).or_else(|| self.gate.posture(about.instrument_id));
         self.act_on_report(bytes, header, fields, &about, now);
-        let owner = about.owner.min(sessions.len() - 1);
+        let owner = about.owner.min(self.ems.len());
         let has_alerts = self.ems[owner - 1].has_alerts;
         let alert_tag = self.settings.alert_tag;
         sessions[owner].send(b"8", now, |out| {
@@ -86,6 +85,7 @@ impl Edge {
                 write_alert(Body::new(out), alert_tag, &posture);
             }
         });
+        self.copy_out(b"8", |out| fields.cuts.copy(bytes, header.body, header.end, out));
         self.tidy(&about);
     }
 
@@ -181,8 +181,9 @@ impl Edge {
         let about = self.about(bytes, fields);
         let is_replace = fields.response_to.of_bytes(bytes) == b"2";
         self.change_refused(&about, is_replace, now);
-        let owner = about.owner.min(sessions.len() - 1);
+        let owner = about.owner.min(self.ems.len());
         sessions[owner].send(b"9", now, |out| fields.cuts.copy(bytes, header.body, header.end, out));
+        self.copy_out(b"9", |out| fields.cuts.copy(bytes, header.body, header.end, out));
         self.tidy(&about);
     }
 
@@ -210,7 +211,7 @@ impl Edge {
         let kind = its.msg_type.of_bytes(sent).first().copied().unwrap_or(0);
         let Ok(order) = OrderFields::read(sent, &its, self.settings.alert_tag) else { return };
         let about = self.about(sent, &ReportFields::read(sent, &its, self.settings.alert_tag).unwrap_or_default());
-        let owner = about.owner.min(sessions.len() - 1);
+        let owner = about.owner.min(self.ems.len());
         let words = format!("VENUE:{}", String::from_utf8_lossy(fields.text.of_bytes(bytes)));
         let other = if self.version == Version::Fix42 { 0 } else { 99 };
         match kind {

@@ -35,9 +35,17 @@ const WAIT: Duration = Duration::from_secs(10);
 pub struct Street {
     pub directory: PathBuf,
     pub tables: Tables,
-    venue: TcpListener,
+    pub venue: TcpListener,
     version: &'static str,
+    /// More of the settings, as JSON members.
+    pub more: String,
+    /// More of the settings of session EMS.
+    pub more_of_ems: String,
 }
+
+/// A connection, plain or under TLS.
+pub trait Line: Read + Write + Send {}
+impl<T: Read + Write + Send> Line for T {}
 
 /// An edge being served.
 pub struct Serving {
@@ -50,6 +58,11 @@ pub struct Serving {
 
 impl Street {
     pub fn new(name: &str, version: &'static str) -> Self {
+        Street::with_flags(name, version, 0)
+    }
+
+    /// As [`Street::new`]; the instrument's row carries more flags.
+    pub fn with_flags(name: &str, version: &'static str, more_flags: u8) -> Self {
         let directory = Path::new("/dev/shm").join(format!("pretrade-fix-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&directory);
         std::fs::create_dir_all(directory.join("journals")).unwrap();
@@ -71,12 +84,13 @@ impl Street {
             open_orders_limit: u32::MAX,
             ..Default::default()
         };
-        let mut es = row(1, Level::Instrument, row_flags::ENABLED);
+        let mut es = row(1, Level::Instrument, row_flags::ENABLED | more_flags);
         (es.tick_size, es.lot_size, es.value_per_tick_lot, es.fallback_factor_ppm) = (TICK, 1, 125_000, 1_000_000);
         let rows =
             [es, row(1, Level::Account, row_flags::ENABLED), row(2, Level::Account, row_flags::ENABLED), row(0, Level::Firm, row_flags::ENABLED)];
         let tables = Tables::create(&files(&directory), &rows, 1).unwrap();
-        let mut street = Street { directory, tables, venue: TcpListener::bind("127.0.0.1:0").unwrap(), version };
+        let mut street =
+            Street { directory, tables, venue: TcpListener::bind("127.0.0.1:0").unwrap(), version, more: String::new(), more_of_ems: String::new() };
         street.quote();
         street
     }
@@ -113,29 +127,42 @@ impl Street {
         self.tables.quotes.heartbeat(0, soon, soon).unwrap();
     }
 
-    fn settings(&self) -> EdgeSettings {
-        let session = |target: &str| {
-            format!(
-                r#"{{"begin_string":"{}","sender":"GATE","target":"{target}","appl_ver_id":null,"heartbeat_s":30,"reset_at_logon":false,
+    /// A session's settings as JSON.
+    pub fn session(&self, target: &str) -> String {
+        format!(
+            r#"{{"begin_string":"{}","sender":"GATE","target":"{target}","appl_ver_id":null,"heartbeat_s":30,"reset_at_logon":false,
                 "max_latency_s":120,"dictionaries":[],"user_fields":true}}"#,
-                self.version
-            )
-        };
+            self.version
+        )
+    }
+
+    fn settings(&self) -> EdgeSettings {
+        self.read_settings().unwrap()
+    }
+
+    /// The settings of the edge, read from their JSON.
+    pub fn read_settings(&self) -> Result<EdgeSettings, String> {
+        let session = |target: &str| self.session(target);
         let ems = |target: &str, account: &str, id: u32| {
-            format!(r#"{{"session":{},"accounts":[["{account}",{id}]],"strategy_id":0,"cancel_after_s":0.0,"has_alerts":true}}"#, session(target))
+            format!(
+                r#"{{"session":{},"accounts":[["{account}",{id}]],"strategy_id":0,"cancel_after_s":0.0,"has_alerts":true{}}}"#,
+                session(target),
+                if target == "EMS" { &self.more_of_ems } else { "" }
+            )
         };
         let json = format!(
             r#"{{"listen":"127.0.0.1:0","venue_address":"{}","venue":{},"ems":[{},{}],
             "instruments":[{{"symbol":"ES","instrument_id":1,"quantity_places":0,"phases":[]}}],"run":"{}","journals":"{}",
-            "alert_tag":8011,"is_standalone":false,"is_flat":true,"busy_poll_us":0}}"#,
+            "alert_tag":8011,"is_standalone":false,"is_flat":true,"busy_poll_us":0{}}}"#,
             self.venue.local_addr().unwrap(),
             session("VENUE"),
             ems("EMS", "ACC1", 1),
             ems("OTHER", "ACC2", 2),
             self.directory.display(),
             self.directory.join("journals").display(),
+            self.more,
         );
-        EdgeSettings::read(&json).unwrap()
+        EdgeSettings::read(&json)
     }
 
     /// Starts an edge: a further life where there was one before.
@@ -210,7 +237,7 @@ fn files(directory: &Path) -> GateFiles {
 
 /// A counterparty with a pen.
 pub struct Peer {
-    stream: TcpStream,
+    stream: Box<dyn Line>,
     begin: &'static str,
     name: &'static str,
     pub next_out: u64,
@@ -221,6 +248,11 @@ pub struct Peer {
 impl Peer {
     pub fn new(stream: TcpStream, begin: &'static str, name: &'static str, next_out: u64) -> Self {
         stream.set_read_timeout(Some(WAIT)).unwrap();
+        Peer::over(Box::new(stream), begin, name, next_out)
+    }
+
+    /// Over any line.
+    pub fn over(stream: Box<dyn Line>, begin: &'static str, name: &'static str, next_out: u64) -> Self {
         Peer { stream, begin, name, next_out, buffer: Vec::new(), heard: VecDeque::new() }
     }
 
@@ -231,13 +263,35 @@ impl Peer {
         self.say_as(seq, head, body);
     }
 
+    /// Says bytes as they are.
+    pub fn say_raw(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).unwrap();
+    }
+
+    /// False where the line takes it no more.
+    pub fn try_say(&mut self, head: &str, body: &str) -> bool {
+        let message = self.message(self.next_out, head, body);
+        self.next_out += 1;
+        self.stream.write_all(message.as_bytes()).and_then(|()| self.stream.flush()).is_ok()
+    }
+
+    /// False where the line ends before any FIX comes.
+    pub fn hears_anything(&mut self) -> bool {
+        let mut bytes = [0; 1024];
+        matches!(self.stream.read(&mut bytes), Ok(n @ 1..) if bytes[..n].starts_with(b"8=FIX"))
+    }
+
     pub fn say_as(&mut self, seq: u64, head: &str, body: &str) {
+        let message = self.message(seq, head, body);
+        self.stream.write_all(message.as_bytes()).unwrap();
+    }
+
+    fn message(&self, seq: u64, head: &str, body: &str) -> String {
         let mut stamp = Stamp::default();
         let time = String::from_utf8(stamp.text(clock_utc()).to_vec()).unwrap();
         let text = format!("{head}34={seq}|49={}|52={time}|56=GATE|{}", self.name, body.replace("NOW", &time)).replace('|', "\u{1}");
         let text = format!("8={}\u{1}9={}\u{1}{text}", self.begin, text.len());
-        let message = format!("{text}10={:03}\u{1}", checksum(text.as_bytes()));
-        self.stream.write_all(message.as_bytes()).unwrap();
+        format!("{text}10={:03}\u{1}", checksum(text.as_bytes()))
     }
 
     /// Next message but heartbeats, fields joined by `|`.
