@@ -267,6 +267,8 @@ _LIMITS: Final = (
     "but the volatility rule sees one or two live features, and a fall over hours (hourly files) is judged by one-second windows after each bar,",
     "which is the volatility of a bar and no more. The touch of October 2013 is one level a side: thin there means a thin touch. In Binance's",
     "files, minutes long, budgets per day mean nothing; they are here because every file is.",
+    "Not scored: five hours of Bitstamp orders, spot bitcoin of April 2023, minute quotes of ES and gold of October 2013, captures of half a minute,",
+    "49 seconds of AAPL, options. Trial runs count in the ledger.",
 )
 
 
