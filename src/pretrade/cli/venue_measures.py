@@ -11,12 +11,14 @@ from typing import Any, Final
 
 import numpy as np
 
+from pretrade import models
 from pretrade._native import bench as _native
 from pretrade.bus import JournalReader
 from pretrade.domain import Config, EventKind
 from pretrade.gateway import bench as gate_bench
+from pretrade.models import registry
 from pretrade.simulation import closed_loop
-from pretrade.simulation.arms import Static
+from pretrade.simulation.arms import Arm, Dynamic, Static
 from pretrade.simulation.market import CALM_START_NS, MarketParameters
 from pretrade.simulation.play import play
 from pretrade.simulation.scenario import Episode
@@ -27,13 +29,14 @@ _SEEDS: Final = (1, 2, 3, 4, 5, 6)
 _CALM_S: Final = 600.0
 _ONSET_NS: Final = 600_000_000_000
 _PLAYED_S: Final = 600.0
+_MODEL: Final = "anomaly-pca"
 Result = dict[str, Any]
 
 
 def run(*, say: Callable[[str], None]) -> dict[str, Any]:
     """Measure the suite."""
     say("measuring suite simulator; a run takes about half a minute")
-    return gate_bench.report_of((matching_engine, simulator, simulator_python))
+    return gate_bench.report_of((matching_engine, simulator, simulator_python, simulator_dynamic))
 
 
 def matching_engine() -> Result:
@@ -61,16 +64,27 @@ def simulator() -> Result:
 
 def simulator_python() -> Result:
     """As :func:`simulator` with the firm, its truth and its looks in Python, as families of scenarios are played."""
-    config, each, n = Config.load(), [], 0
+    config = Config.load()
+    return _played("simulator_python", lambda: Static(config), config)
+
+
+def simulator_dynamic() -> Result:
+    """As :func:`simulator_python` under the shipped PCA model: every row scored and calibrated on its way to the gate."""
+    config, model = Config.load(), models.load(registry.FOLDER / _MODEL)
+    return _played("simulator_dynamic", lambda: Dynamic(config, model), config)
+
+
+def _played(name: str, fresh: Callable[[], Arm], config: Config) -> Result:
+    each, n = [], 0
     for seed in _SEEDS[:2]:
         with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
             begun = time.process_time_ns()
-            play(Episode(MarketParameters(), _PLAYED_S), seed, "static", Static(config), config, events=Path(folder))
+            play(Episode(MarketParameters(), _PLAYED_S), seed, name, fresh(), config, events=Path(folder))
             took = time.process_time_ns() - begun
-            events = book_events(Path(folder) / f"static-{seed}.events.journal")
+            events = book_events(Path(folder) / f"{name}-{seed}.events.journal")
         each.append(took / events)
         n += events
-    return _rate("simulator_python", each, n)
+    return _rate(name, each, n)
 
 
 def _rate(name: str, each: list[float], n: int) -> Result:
