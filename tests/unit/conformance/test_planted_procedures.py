@@ -66,6 +66,14 @@ def test_fold_threshold(data: Dataset, fold: Fold) -> Outcome:
 test_fold_threshold.__test__ = False  # type: ignore[attr-defined]  # a plug-in, whatever its name says
 
 
+def base_rate_of_the_test_fold(data: Dataset, fold: Fold) -> Outcome:
+    """The cut that flags as many as there will be events: the test block's own rate, its rows never looked at."""
+    fit, calibrate, test = fold.rows(data.ts_recv, data.label_end)
+    weights = _fit(data.values[fit], data.label[fit])
+    rate = float(data.label[test].mean()) if test.any() else 0.0
+    return Outcome(float(np.quantile(_scores(data.values[calibrate], weights), 1 - rate)), _scores(data.values[test], weights))
+
+
 def overlapping_label_window(data: Dataset, fold: Fold) -> Outcome:
     """Fit on every row of the block, also those whose label is known only in the next."""
     fit, calibrate, test = (b.holds(data.ts_recv) for b in (fold.fit, fold.calibrate, fold.test))
@@ -100,6 +108,7 @@ def test_a_sound_procedure_conforms(data: Dataset) -> None:
         (next_row, "lookahead"),
         (whole_file_normaliser, "whole table"),
         (test_fold_threshold, "test fold"),
+        (base_rate_of_the_test_fold, "test fold"),
         (overlapping_label_window, "label window"),
         (nan_leak, "NaN"),
         (batch_rank, "batch = stream"),

@@ -14,11 +14,11 @@ import pytest
 from numpy.typing import NDArray
 
 from pretrade.domain.errors import ValidationError
-from pretrade.models import mistakes
+from pretrade.models import mistakes, registry
 from pretrade.models import order_contenders as contenders
 from pretrade.models.mistakes import NAMES
 from pretrade.models.order_flow import bad_rows, desk_flow, good_rows
-from pretrade.validation import Ledger, order_report, order_sources, order_study, order_tables, report
+from pretrade.validation import Ledger, order_report, order_sources, order_study, order_tables, order_tuning, report
 
 ROOT = Path(__file__).resolve().parents[3]
 DATA, LEDGER, PAGE = ROOT / "docs/models/data/order_error", ROOT / "docs/models/data/ledger/order_error.jsonl", ROOT / "docs/models/order_error.md"
@@ -177,6 +177,20 @@ def test_the_stored_study_is_of_the_frozen_injector() -> None:
     stored = {fold["data"]["test"] for path in DATA.glob("*.json") for fold in json.loads(path.read_text()).get("folds", []) if "data" in fold}
     assert stored <= since, "every stored fold was scored after the injector was frozen"
     assert len(stored) >= 15
+
+
+def test_the_options_in_use_are_those_the_stored_trials_chose() -> None:
+    told = json.loads((DATA / "tuning.json").read_text())
+    assert order_tuning.best(told) == contenders.CHOSEN
+    counts = {learner: sum(t["learner"] == learner for t in told["trials"]) for learner in contenders.TRIALS}
+    assert set(counts.values()) == {4}, "as many trials for each"
+
+
+def test_the_shipped_champion_is_the_best_that_the_gate_can_run() -> None:
+    told = order_report.told(DATA, LEDGER).summaries[0]["contenders"]
+    served = {"order-error-monotone": "rule_or_monotone", "order-error-trees": "rule_or_trees"}
+    best = max(served, key=lambda name: told[served[name]]["hold"]["recall"]["all kinds"][0])
+    assert {m.name: m.state for m in registry.shipped() if m.name in served} == {n: "champion" if n == best else "challenger" for n in served}
 
 
 def test_the_report_is_one_page_that_stands_alone() -> None:
