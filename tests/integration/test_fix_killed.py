@@ -72,6 +72,8 @@ class Side:
         assert seq >= self.next_in or message.get("43") == "Y", f"{self.name}: number {seq} was used before, {self.next_in} was due"
         self.next_in = max(self.next_in, seq + 1 if message["35"] != "4" else int(message["36"]))
         self.heard.append(message)
+        # Else the order that the kill waits for may never come.
+        assert message.get("39") != "8" or message["58"].startswith("GATEWAY:NOT_SENT"), f"{self.name} hears {message['58']}"
         with contextlib.suppress(OSError):
             if message["35"] == "2":
                 self.resend(int(message["7"]))
@@ -96,9 +98,14 @@ class Side:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Path]:
-    """A configuration over a calm market, without a limit that a long run could reach."""
+    """A configuration over a calm market, without a limit or an age that a long run on a busy machine could reach.
+
+    A heartbeat once late by a second sends the gate to stage 1; lives as short as these never leave it, and after T2 it refuses.
+    """
     wide = {"= 100\n": "= 1000000\n", "= 500\n": "= 1000000\n", "= 1000\n": "= 1000000\n"}
-    with calm_market(tmp_path, {**wide, "[gate]": "[gate]\nduplicate_window_ms = 0\nopen_orders_max = 1000000"}) as config:
+    with calm_market(
+        tmp_path, {**wide, "[gate]": "[gate]\nt1_ms = 600000\nreference_ttl_ms = 600000\nduplicate_window_ms = 0\nopen_orders_max = 1000000"}
+    ) as config:
         yield config
 
 
