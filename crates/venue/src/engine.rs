@@ -186,6 +186,28 @@ impl Engine {
         sum
     }
 
+    /// As [`Engine::takeable`] for an owner who may not trade with itself: orders of its own end the count, or are passed over where
+    /// they would be cancelled.
+    #[must_use]
+    pub fn takeable_from_others(&self, owner: u32, policy: SelfTrade, side: Side, tick: i32, wanted: i64) -> i64 {
+        if policy == SelfTrade::Allow {
+            return self.takeable(side, tick, wanted);
+        }
+        let (other, mut sum) = (side.opposite(), 0);
+        let reached = self.ladder.ticks(other).take_while(|t| reaches(side, tick, *t));
+        for o in reached.flat_map(|t| self.ladder.queue(other, t)).map(|slot| self.ladder.order(slot)) {
+            match (o.owner == owner, policy) {
+                (true, SelfTrade::CancelOldest) => {}
+                (true, _) => break,
+                _ => sum += o.size,
+            }
+            if sum >= wanted {
+                break;
+            }
+        }
+        sum
+    }
+
     /// True where an order of `side` at `tick` would trade at once.
     #[must_use]
     pub fn would_trade(&self, side: Side, tick: i32) -> bool {

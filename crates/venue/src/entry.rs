@@ -132,7 +132,7 @@ impl Entry {
         if is_fok && takeable < order.quantity {
             return self.answer(owner, order, VenueKind::Cancelled, 0);
         }
-        let (prints, handle) = self.market.enter(side, tick, order.quantity, rests);
+        let (prints, handle) = self.market.enter_for(order.account_id, side, tick, order.quantity, rests);
         self.executed(owner, order, &prints);
         let left = handle.map_or(0, |h| self.market.engine.resting(h));
         if let Some(handle) = handle.filter(|_| left > 0) {

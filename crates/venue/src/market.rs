@@ -28,8 +28,8 @@ const FIRST_MAKER: u32 = 1;
 const BARGAIN: u32 = 90_000;
 const OFFERED: u32 = 90_001;
 const FIRST_FUNDAMENTAL: u32 = 100_000;
-/// Owner of orders entered from outside.
-pub const OUTSIDE: u32 = u32::MAX - 1;
+/// First owner of orders entered from outside, that of account 0; the venue keeps the accounts apart.
+pub const OUTSIDE: u32 = 1 << 31;
 /// Furthest an aggressive background order walks, ticks.
 const PROTECTION: i32 = 40;
 /// How often opportunistic traders look while price is off value, a second.
@@ -357,10 +357,16 @@ impl Market {
 
     /// Enters an order from outside at the present; returns what was filled at once, by price, and the resting handle.
     pub fn enter(&mut self, side: Side, tick: i32, quantity: i64, rests: bool) -> (Vec<(i32, i64)>, Option<Handle>) {
+        self.enter_for(0, side, tick, quantity, rests)
+    }
+
+    /// As [`Market::enter`] for an account: self-trade prevention goes by it.
+    pub fn enter_for(&mut self, account: u32, side: Side, tick: i32, quantity: i64, rests: bool) -> (Vec<(i32, i64)>, Option<Handle>) {
+        let owner = OUTSIDE | account;
         // What lies off the ladder trades what it can and rests nothing.
         let lifetime = if rests && self.engine.is_on_ladder(tick) { Lifetime::Day } else { Lifetime::ImmediateOrCancel };
         let tick = tick.clamp(self.engine.lowest_tick(), self.engine.highest_tick());
-        let entered = self.engine.enter(Request { lifetime, ..Request::limit(OUTSIDE, side, tick, quantity) }, &mut self.recorder);
+        let entered = self.engine.enter(Request { lifetime, ..Request::limit(owner, side, tick, quantity) }, &mut self.recorder);
         self.trades(side);
         self.after_event();
         entered.map_or((Vec::new(), None), |e| (e.fills, e.handle))
@@ -467,7 +473,7 @@ impl Market {
     fn after_event(&mut self) {
         let fills = std::mem::take(&mut self.recorder.fills);
         for fill in &fills {
-            if fill.owner == OUTSIDE {
+            if fill.owner >= OUTSIDE {
                 self.outside.push(*fill);
             } else if (FIRST_MAKER..FIRST_MAKER + self.p.makers).contains(&fill.owner) {
                 let signed = if fill.side == Side::Bid { fill.size } else { -fill.size };

@@ -2,6 +2,7 @@
 //! The three profiles of protections in the simulated market, through the fall of the story.
 use pretrade_records::order::Action;
 use pretrade_records::{Event, EventFlags, EventKind, Order, OrderType, Phase, Side, TimeInForce, VenueKind};
+use pretrade_venue::engine::SelfTrade;
 use pretrade_venue::exchange::{Rules, StopLogic};
 use pretrade_venue::parameters::Protections;
 use pretrade_venue::{Entry, Market, Parameters};
@@ -150,4 +151,22 @@ fn a_reserved_market_rejects_immediate_orders_takes_resting_ones_and_cancels() {
     entry.submit(&cancel, 1);
     let said: Vec<u8> = entry.reports(1).iter().map(|e| (e.flags >> 8) as u8).collect();
     assert_eq!(said, [VenueKind::Rejected as u8, VenueKind::Acknowledged as u8, VenueKind::Cancelled as u8]);
+}
+
+#[test]
+fn self_trade_prevention_of_a_market_goes_by_account() {
+    let own = Rules { self_trade: SelfTrade::CancelNewest, ..Rules::off() };
+    let p = Parameters { protections: Protections::Own(own), ..Parameters::default() };
+    let mut entry = Entry::new(Market::new(p.clone(), 4, 0), p.tick_size);
+    entry.market.run_until(10 * SECOND);
+    let inside = i64::from(entry.market.engine.best_ask().unwrap()) * p.tick_size;
+    let to = |id, account_id, side: Side, tif| Order { price: inside, account_id, side: side as u8, ..order(id, tif) };
+    // Ahead of all at a price of its own.
+    let lots = entry.market.engine.size_at(entry.market.engine.best_ask().unwrap());
+    entry.submit(&Order { quantity: lots, ..to(1, 9, Side::Bid, TimeInForce::ImmediateOrCancel) }, 1);
+    entry.submit(&to(2, 5, Side::Ask, TimeInForce::Day), 1);
+    entry.submit(&to(3, 5, Side::Bid, TimeInForce::ImmediateOrCancel), 1);
+    entry.submit(&to(4, 6, Side::Bid, TimeInForce::ImmediateOrCancel), 1);
+    let fills: Vec<(u64, i64)> = entry.reports(1).iter().filter(|e| e.kind == EventKind::OwnExecution as u8).map(|e| (e.order_id, e.size)).collect();
+    assert_eq!(fills[1..], [(4, 3), (2, 3)], "{fills:?}");
 }

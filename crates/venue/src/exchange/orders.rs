@@ -87,7 +87,8 @@ impl Exchange {
         }
         let bound = self.bound(request.side, from);
         let reach = bound.map_or(limit, |(tick, _)| nearer(request.side, limit, tick));
-        if request.lifetime == Lifetime::FillOrKill && self.engine.takeable(request.side, reach, request.quantity) < request.quantity {
+        let takeable = |wanted| self.engine.takeable_from_others(request.owner, self.rules.self_trade, request.side, reach, wanted);
+        if request.lifetime == Lifetime::FillOrKill && takeable(request.quantity) < request.quantity {
             return Ok(Entered { cancelled: request.quantity, ..Entered::default() });
         }
         let (mut entered, left) = self.trade(&request, reach, sink);

@@ -220,6 +220,21 @@ fn decrement_shrinks_both_by_the_smaller() {
 }
 
 #[test]
+fn a_fill_or_kill_order_does_not_count_on_what_its_owner_rests() {
+    for (policy, killed) in
+        [(SelfTrade::CancelOldest, false), (SelfTrade::CancelNewest, true), (SelfTrade::CancelBoth, true), (SelfTrade::Decrement, true)]
+    {
+        let mut at = open(Rules { self_trade: policy, ..Rules::off() });
+        at.0.enter(Request::limit(ARRIVING, Ask, 1_001, 3), &mut at.1).unwrap();
+        rest(&mut at, Ask, 1_001, 4);
+        let all = |size| Request { lifetime: Lifetime::FillOrKill, ..Request::limit(ARRIVING, Bid, 1_001, size) };
+        assert_eq!(arrive(&mut at, all(5)).unwrap().filled(), 0, "{policy:?}: others rest 4");
+        assert!(at.1.take().is_empty());
+        assert_eq!(arrive(&mut at, all(4)).unwrap().filled(), if killed { 0 } else { 4 }, "{policy:?}");
+    }
+}
+
+#[test]
 fn self_trade_prevention_looks_at_the_account_key_alone() {
     let mut at = open(Rules { self_trade: SelfTrade::CancelNewest, ..Rules::off() });
     rest(&mut at, Ask, 1_001, 4);

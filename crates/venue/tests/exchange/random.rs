@@ -150,6 +150,9 @@ impl Run {
             _ => {
                 let request = self.request();
                 if let Ok(entered) = self.exchange.enter(request, &mut self.recorder) {
+                    let is_whole = entered.filled() == request.quantity || entered.cancelled == request.quantity;
+                    assert!(request.lifetime != Lifetime::FillOrKill || is_whole, "{request:?} became {entered:?}");
+                    assert!(request.lifetime == Lifetime::Day || entered.handle.is_none(), "{request:?} rests");
                     self.entered(request.side, &entered);
                     if let Some(waits) = entered.waits {
                         match request.stop {
