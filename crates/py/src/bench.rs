@@ -8,7 +8,7 @@ use pretrade_floor::{FloorCheck, FloorOrder, FloorTable, Measured, Slices, mappi
 use pretrade_gate::setup::{Tables, set_parameter};
 use pretrade_gate::{Gate, GateFiles, GateOptions, VenueKind, VenueMessage};
 use pretrade_journal::GateJournalOptions;
-use pretrade_records::parameter::{ALL_VALID, Parameter};
+use pretrade_records::parameter::ALL_VALID;
 use pretrade_records::units::{NS_PER_MS, UNDEFINED_PRICE};
 use pretrade_records::{Decision, LimitsRecord, Order, Phase, QuotesRecord, Verdict};
 use pretrade_shm::clock::boot_domain;
@@ -120,11 +120,13 @@ fn quotes_record(instrument_id: u32, number: u64) -> QuotesRecord {
 /// Makes tables of `instruments` x `strategies` x `accounts` with every control bounded, all records fresh.
 #[pyfunction]
 fn make_tables(directory: PathBuf, instruments: u32, strategies: u32, accounts: u32) -> PyResult<()> {
-    let mut statics = pretrade_shm::ParameterBlock::default();
     let record = limits_record(1, 1);
-    for &p in Parameter::ALL {
-        set_parameter(&mut statics, p, p.get(&record).unwrap_or(i64::MAX));
-    }
+    // What each level judges by itself: a position of a strategy is an extended control (0060).
+    let statics = |level: Level| {
+        let mut statics = pretrade_shm::ParameterBlock::default();
+        level.parameters().iter().for_each(|&p| set_parameter(&mut statics, p, p.get(&record).unwrap_or(i64::MAX)));
+        statics
+    };
     let mut rows: Vec<ControlsRecord> = (1..=instruments)
         .map(|id| ControlsRecord {
             id,
@@ -135,7 +137,7 @@ fn make_tables(directory: PathBuf, instruments: u32, strategies: u32, accounts: 
             value_per_tick_lot: 125_000,
             open_orders_limit: 1_000_000,
             fallback_factor_ppm: 500_000,
-            static_limits: statics,
+            static_limits: statics(Level::Instrument),
             ..Default::default()
         })
         .collect();
@@ -146,7 +148,7 @@ fn make_tables(directory: PathBuf, instruments: u32, strategies: u32, accounts: 
             level: level as u8,
             flags: row_flags::ENABLED,
             open_orders_limit: 1_000_000,
-            static_limits: statics,
+            static_limits: statics(level),
             ..Default::default()
         }));
     }
