@@ -65,8 +65,8 @@ def sentiment(data: Path) -> Facts:
 
     table = pyarrow.parquet.read_table(data / "tweet_sentiment_2014_2015" / "tweet_sentiment.parquet").to_pydict()
     told: dict[tuple[str, str], list[float]] = {}
-    for ticker, ts, score in zip(table["ticker"], table["ts_utc"], table["compound"], strict=True):
-        told.setdefault((ticker, str(ts)[:10]), []).append(float(score))
+    for symbol, ts, score in zip(table["ticker"], table["ts_utc"], table["compound"], strict=True):
+        told.setdefault((symbol, str(ts)[:10]), []).append(float(score))
     parts: list[tuple[_Floats, _Floats, _Floats, _Floats]] = []
     names = []
     for name in ("AAPL", "IBM", "BAC", "AIG"):

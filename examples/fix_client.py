@@ -46,6 +46,9 @@ def now() -> str:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) == 1:
+        print(__doc__)
+        sys.exit()
     host, port, symbol, quantity, price = sys.argv[1:]
     client = Client(host, int(port))
     order = [(1, "ACC1"), (11, time.time_ns()), (38, quantity), (40, 2), (44, price), (54, 1), (55, symbol), (59, 0), (60, now())]
