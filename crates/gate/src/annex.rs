@@ -82,7 +82,7 @@ pub struct Annex {
     pub is_missing: bool,
     /// Exit tickets.
     pub tickets: Vec<Ticket>,
-    /// Accounts and the instruments they may not trade (control 6).
+    /// Accounts and the instruments they may not trade (control 6), in order: every order looks its own up.
     pub restricted: Vec<(u32, u32)>,
     /// Sums over instruments (control 22).
     pub buckets: Vec<Bucket>,
@@ -129,6 +129,7 @@ impl Annex {
         for line in lines {
             annex.take(line).map_err(|problem| format!("{line:?}: {problem}"))?;
         }
+        annex.restricted.sort_unstable();
         Ok(annex)
     }
 
@@ -180,7 +181,7 @@ impl Annex {
     /// True where an account may not trade an instrument.
     #[must_use]
     pub fn is_restricted(&self, account: u32, instrument: u32) -> bool {
-        self.restricted.contains(&(account, instrument))
+        self.restricted.binary_search(&(account, instrument)).is_ok()
     }
 }
 
@@ -221,13 +222,14 @@ mod tests {
         format!("{body}crc32c {:08x}\n", crc32c(body.as_bytes()))
     }
 
-    const TICKET: &str = "pretrade-annex 1 9\nticket id=8 gateway=0 account=1 instrument=2 side=2 quantity=500 price=-7 kill=3 persons=1 until=99\nrestrict account=4 instrument=5\n";
+    const TICKET: &str = "pretrade-annex 1 9\nticket id=8 gateway=0 account=1 instrument=2 side=2 quantity=500 price=-7 kill=3 persons=1 until=99\nrestrict account=4 instrument=5\nrestrict account=3 instrument=9\nrestrict account=4 instrument=1\n";
 
     #[test]
     fn what_was_written_is_read() {
         let annex = Annex::parse(&signed(TICKET)).unwrap();
         assert_eq!((annex.number, annex.tickets.len(), annex.tickets[0].price, annex.tickets[0].kill), (9, 1, -7, 3));
-        assert!(annex.is_restricted(4, 5) && !annex.is_restricted(5, 4));
+        assert!(annex.is_restricted(4, 5) && annex.is_restricted(3, 9) && annex.is_restricted(4, 1));
+        assert!(!annex.is_restricted(5, 4) && !annex.is_restricted(3, 5));
     }
 
     #[test]

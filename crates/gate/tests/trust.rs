@@ -270,6 +270,22 @@ fn a_bucket_bounds_the_worst_case_of_a_row_and_lets_what_brings_it_down() {
 }
 
 #[test]
+fn a_position_that_nobody_stated_is_missing_in_a_bucket_and_not_zero() {
+    let mut world = over(GateOptions { is_flat_at_start: false, ..flat() });
+    let until = world.now + 60 * S;
+    world.hold(0);
+    buckets(&mut world, 1, Level::Account, 1, 400, until);
+    assert_accepted(&world.new_order(Side::BUY, 1, BID));
+    buckets(&mut world, 2, Level::Firm, 0, 400, until);
+    let refused = world.new_order(Side::BUY, 1, BID);
+    assert_eq!((reason(&refused), refused.control), (ReasonCode::InputMissing, 22), "account 2 never said what it holds");
+    let stated = VenueMessage { kind: VenueKind::Position as u8, instrument_id: ES, account_id: 2, quantity: 0, ..VenueMessage::default() };
+    let now = world.now;
+    assert!(world.gate().on_venue(&stated, now, now));
+    assert_accepted(&world.new_order(Side::BUY, 1, BID));
+}
+
+#[test]
 fn another_row_or_instrument_is_not_in_the_bucket_and_a_reduction_passes_it() {
     let mut world = over(flat());
     let until = world.now + 60 * S;

@@ -97,7 +97,7 @@ impl Gate {
             if !self.annex.weights.iter().any(|w| w.bucket == bucket.id && w.instrument == own) {
                 continue;
             }
-            if c.request.now_utc > bucket.until {
+            if c.request.now_utc > bucket.until || !self.is_bucket_known(bucket, at) {
                 return Err(Breach::missing(22));
             }
             let (before, after) = (self.bucket_value(bucket, at, c, 0), self.bucket_value(bucket, at, c, c.request.added));
@@ -106,6 +106,17 @@ impl Gate {
             }
         }
         Ok(())
+    }
+
+    /// True where the position behind every weight is known: an unknown one is missing, never zero. What desks hold is the sum of own fills.
+    fn is_bucket_known(&self, bucket: &Bucket, at: &At) -> bool {
+        let accounts = match bucket.level {
+            level if level == Level::Account as u8 => at.account..at.account + 1,
+            level if level == Level::Firm as u8 => 0..self.accounts.len(),
+            _ => 0..0,
+        };
+        let mut instruments = self.annex.weights.iter().filter(|w| w.bucket == bucket.id).filter_map(|w| self.instrument_index.get(w.instrument));
+        instruments.all(|i| accounts.clone().all(|a| self.cells[self.cell_at(i, a)].is_known != 0))
     }
 
     /// Largest amount, of either sign, that a bucket may come to when of each instrument the worse side fills and the other does not.
