@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pretrade._native.models import OrderErrorScorer
 from pretrade.models import desk, order_error
+from pretrade.models.order_contenders import LIGHTGBM, MASKED, TREES
 
 TRAIN_SEEDS: Final = (11, 12, 13)
 CUT_SEEDS: Final = (21, 22, 23, 24)
@@ -29,24 +30,7 @@ PREVALENCE_USE: Final = 1e-4
 PREVALENCE_JUDGED: Final = 1e-3
 BUDGETS: Final = {"hold": 1e-4, "reject": 1e-5}
 """False-positive rate of rule and score together; each starts with half."""
-MASKED: Final = ("decade_distance",)
-"""Left out of the trees: with it a larger order could score lower."""
-OPTIONS: Final[dict[str, Any]] = {
-    "objective": "binary",
-    "num_leaves": 16,
-    "max_depth": 5,
-    "max_bin": 63,
-    "learning_rate": 0.1,
-    "min_data_in_leaf": 10,
-    "min_sum_hessian_in_leaf": 1e-4,
-    "monotone_constraints": list(order_error.MONOTONE),
-    "num_threads": 1,
-    "deterministic": True,
-    "force_row_wise": True,
-    "seed": 1,
-    "verbosity": -1,
-}
-TREES: Final = 96
+OPTIONS: Final[dict[str, Any]] = LIGHTGBM | {"monotone_constraints": list(order_error.MONOTONE)}
 
 
 @dataclass(frozen=True, slots=True)
