@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scores every contender on simulated families of stress and on calm days nobody learned, and stores what was seen.
 
-python benchmarks/families.py prepare /tmp/stress [SEEDS]     plays and normalises, once
-python benchmarks/families.py score /tmp/stress KIND...       judges contenders; several processes may share them
-python benchmarks/families.py join /tmp/stress docs/results   stores what they said
+python benchmarks/families.py prepare WORK [SEEDS]     plays and normalises, once
+python benchmarks/families.py score WORK KIND...       judges contenders; several processes may share them
+python benchmarks/families.py join WORK docs/results   stores what they said
 
 The market runs alone, without the firm whose orders the gate decides. Episodes are out of fold: no model saw their seeds.
 """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What regimes and pattern clusters say of episodes that did not teach them; stores results for their pages.
 
-python benchmarks/regimes.py /tmp/stress docs/results src/pretrade/models/shipped
+python benchmarks/regimes.py WORK docs/results src/pretrade/models/shipped
 """
 
 from __future__ import annotations

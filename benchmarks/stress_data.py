@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every stress and calm day at hand as feature rows, computed once and kept in a cache outside the repository.
 
-python benchmarks/stress_data.py ../shared/data /tmp/stress [NAME...]
+python benchmarks/stress_data.py ../shared/data WORK [NAME...]
 """
 
 from __future__ import annotations

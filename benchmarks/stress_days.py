@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scores every contender on every stress and calm day and stores what was seen; ``stress_page.py`` makes the page of it.
 
-python benchmarks/stress_days.py /tmp/stress docs/results [NAME...]
+python benchmarks/stress_days.py WORK docs/results [NAME...]
 
 The cache comes from ``stress_data.py``. Each scoring of a file is one more line of ``stress.ledger.jsonl``, a chain.
 """
